@@ -3,3 +3,7 @@
 //! This crate knows nothing of registries, Dockerfiles and processes.
 
 pub mod oci;
+
+mod error;
+
+pub use error::{Error, Result};
