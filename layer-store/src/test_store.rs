@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
+use crate::oci::{ImageConfig, ImageId, MediaType, Raw};
 use crate::options::StoreOptions;
 use crate::store::Store;
 
@@ -20,6 +21,13 @@ impl TestStore {
         let directory = tempfile::tempdir().expect("temporary directory");
         let store = Store::open(directory.path(), StoreOptions::default()).expect("new store");
         Self { store, directory }
+    }
+
+    /// Adds an image without layers whose config differs by `author`.
+    pub(crate) fn add_empty_image(&self, author: &str) -> ImageId {
+        let config = ImageConfig { author: Some(author.to_owned()), ..ImageConfig::default() };
+        let config = Raw::create(config).expect("config");
+        self.add_image(&config, MediaType::OciConfig, &[], None).expect("image")
     }
 
     /// Another opening of the same store, as another process has it.
