@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::oci::{Digest, InvalidDigest, InvalidReference};
+use crate::removal::Conflict;
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -163,6 +164,15 @@ pub enum Error {
         /// The ids, shortened.
         candidates: Vec<String>,
     },
+    /// A rule keeps an image from being removed.
+    #[error("cannot remove image `{name}`")]
+    ImageInUse {
+        /// What was asked for.
+        name: String,
+        /// The rule.
+        #[source]
+        conflict: Conflict,
+    },
     /// The text is not an image reference.
     #[error(transparent)]
     Reference(#[from] InvalidReference),
@@ -238,6 +248,7 @@ impl Error {
             }
             Self::ImageNotFound { .. } => Some("`dhow images` lists what there is; `dhow pull` gets more".to_owned()),
             Self::AmbiguousId { .. } => Some("give more digits of the id".to_owned()),
+            Self::ImageInUse { conflict, .. } => Some(conflict.hint()),
             Self::InUse(_) => Some("wait until the other commands have ended, and try again".to_owned()),
             _ => None,
         }
