@@ -5,5 +5,7 @@
 pub mod oci;
 
 mod error;
+mod root;
 
 pub use error::{Error, Result};
+pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
