@@ -6,6 +6,8 @@ pub mod oci;
 
 mod error;
 mod root;
+mod tarball;
 
 pub use error::{Error, Result};
 pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
+pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
