@@ -86,7 +86,7 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::Io`], for `map_err`.
-    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self + use<E> {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source: source.into() }
     }

@@ -87,7 +87,10 @@ impl<W: Write> TarWriter<W> {
             let limit = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             match data.read(&mut self.buffer[..limit]) {
                 Ok(0) => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the file became shorter while it was read"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "the file became shorter while it was read",
+                    ));
                 }
                 Ok(count) => {
                     self.inner.write_all(&self.buffer[..count])?;
