@@ -203,7 +203,7 @@ impl Error {
     /// An [`Error::Io`], for `map_err`.
     ///
     /// An error of this crate that travelled inside an [`io::Error`] is taken out.
-    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self + use<E> {
         let path = path.to_owned();
         move |source| match source.into().downcast::<Self>() {
             Ok(own) => own,

@@ -1,7 +1,7 @@
 //! An image that an archive claims to have: pieces to be verified, and then added.
 
-use super::spool::{Member, Spool};
 use super::ArchiveProblem;
+use super::spool::{Member, Spool};
 use crate::error::Result;
 use crate::oci::{Descriptor, DiffId, ImageConfig, MediaType, Raw, Reference};
 
@@ -29,7 +29,11 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// An image of the config in `config`, and the layers that go with it.
-    pub(super) fn new(config: &Member, config_type: MediaType, layers: Vec<(Member, Option<MediaType>)>) -> Result<Self> {
+    pub(super) fn new(
+        config: &Member,
+        config_type: MediaType,
+        layers: Vec<(Member, Option<MediaType>)>,
+    ) -> Result<Self> {
         let parsed: Raw<ImageConfig> = Raw::parse(config.read()?).map_err(|source| config.malformed(source))?;
         let (listed, found) = (parsed.rootfs.diff_ids.len(), layers.len());
         if listed != found {
@@ -63,7 +67,8 @@ pub(super) fn candidates(spool: &Spool) -> Result<Vec<Candidate>> {
     if spool.has("manifest.json") {
         super::docker::candidates(spool, &mut found)?;
     } else if !spool.has("index.json") {
-        let problem = if spool.has("repositories") { ArchiveProblem::BeforeManifests } else { ArchiveProblem::NotAnImage };
+        let problem =
+            if spool.has("repositories") { ArchiveProblem::BeforeManifests } else { ArchiveProblem::NotAnImage };
         return Err(problem.into());
     }
     if found.is_empty() { Err(ArchiveProblem::NoImage.into()) } else { Ok(found) }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use super::ArchiveProblem;
 use super::event::{Event, Progress};
 use super::input::Input;
-use super::ArchiveProblem;
 use crate::blob::DOCUMENT_LIMIT;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, DigestWriter};
