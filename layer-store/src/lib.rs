@@ -25,6 +25,7 @@ mod store;
 mod tarball;
 #[cfg(test)]
 mod test_store;
+mod validate;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
 pub use error::{Error, Result};
@@ -42,3 +43,4 @@ pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, X
 pub use staging::StagingDir;
 pub use store::Store;
 pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
+pub use validate::Problem;
