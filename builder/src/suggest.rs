@@ -45,9 +45,13 @@ mod tests {
     #[test]
     fn nearest_words() {
         let words = ["RUN", "COPY", "CMD", "EXPOSE"];
-        for (word, expected) in
-            [("RNU", Some("RUN")), ("copi", Some("COPY")), ("EXPOSED", Some("EXPOSE")), ("INCLUDE", None), ("RUN", None)]
-        {
+        for (word, expected) in [
+            ("RNU", Some("RUN")),
+            ("copi", Some("COPY")),
+            ("EXPOSED", Some("EXPOSE")),
+            ("INCLUDE", None),
+            ("RUN", None),
+        ] {
             assert_eq!(nearest(word, words), expected, "{word}");
         }
     }

@@ -145,7 +145,11 @@ mod tests {
 
     #[test]
     fn directives_come_first_or_not_at_all() {
-        check(&["# syntax=docker/dockerfile:1", "#escape = `"], &[("syntax", "docker/dockerfile:1"), ("escape", "`")], Escape::Backtick);
+        check(
+            &["# syntax=docker/dockerfile:1", "#escape = `"],
+            &[("syntax", "docker/dockerfile:1"), ("escape", "`")],
+            Escape::Backtick,
+        );
         check(&["#  CHECK = skip=all ; error=true "], &[("check", "skip=all ; error=true")], Escape::Backslash);
         check(&["# a comment", "# escape=`"], &[], Escape::Backslash);
         check(&["", "# escape=`"], &[], Escape::Backslash);

@@ -1,16 +1,8 @@
 //! Durations as `HEALTHCHECK` writes them: Go's `time.ParseDuration`, such as `1h30m`, `1.5s`, `300ms`.
 
 /// Nanoseconds in the units, longest spelling first.
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("μs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
-];
+const UNITS: [(&str, f64); 8] =
+    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
 
 /// The duration `text` in nanoseconds, if it is one that fits.
 pub(crate) fn parse(text: &str) -> Option<i64> {
@@ -29,7 +21,9 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
         let unit = UNITS.iter().find(|(name, _)| {
-            after.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+            after
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
         })?;
         if number == "." {
             return None;

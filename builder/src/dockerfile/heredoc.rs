@@ -104,7 +104,15 @@ mod tests {
 
     #[test]
     fn what_is_no_opener() {
-        for line in ["RUN cat <<<word", "RUN a<<EOF", "RUN <<", "RUN <<- EOF", "RUN \"<<EOF\"", "RUN it's <<EOF", "RUN $((1<<2))"] {
+        for line in [
+            "RUN cat <<<word",
+            "RUN a<<EOF",
+            "RUN <<",
+            "RUN <<- EOF",
+            "RUN \"<<EOF\"",
+            "RUN it's <<EOF",
+            "RUN $((1<<2))",
+        ] {
             check(line, &[]);
         }
     }

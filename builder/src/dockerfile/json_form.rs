@@ -171,7 +171,18 @@ mod tests {
 
     #[test]
     fn other_things() {
-        for text in [r#"['a']"#, r#"["a",]"#, r#"["a" "b"]"#, r#"["a""#, r#"["a"] x"#, r#"["\q"]"#, "[ -f x ]", "[", r#"["\"#, "a"] {
+        for text in [
+            r#"['a']"#,
+            r#"["a",]"#,
+            r#"["a" "b"]"#,
+            r#"["a""#,
+            r#"["a"] x"#,
+            r#"["\q"]"#,
+            "[ -f x ]",
+            "[",
+            r#"["\"#,
+            "a",
+        ] {
             assert_eq!(form(text), JsonForm::NotJson, "{text}");
         }
         for text in [r#"["a", 1]"#, "[[]]", r#"[{"a": [1]}]"#, "[null]", "[1.5e3, true]"] {

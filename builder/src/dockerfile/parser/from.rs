@@ -18,7 +18,9 @@ pub(super) fn parse(cx: &mut Context<'_, '_>) -> Option<From> {
         [_, rest @ ..] => {
             let span = rest[0].span().to(rest[rest.len() - 1].span());
             let message = "after its base, `FROM` takes `AS` and a name, and nothing else";
-            return cx.fail(Diagnostic::error("invalid-from", span, message).hint("write `FROM BASE` or `FROM BASE AS NAME`"));
+            return cx.fail(
+                Diagnostic::error("invalid-from", span, message).hint("write `FROM BASE` or `FROM BASE AS NAME`"),
+            );
         }
         [] => return None,
     };

@@ -62,7 +62,9 @@ pub fn parse(source: &SourceFile) -> Parsed {
     lexed.statements.into_iter().for_each(|statement| parser.statement(&statement));
     if empty {
         let message = "the Dockerfile has no instructions";
-        parser.diagnostics.push(Diagnostic::error("empty-dockerfile", Span::default(), message).hint("begin with `FROM`"));
+        parser
+            .diagnostics
+            .push(Diagnostic::error("empty-dockerfile", Span::default(), message).hint("begin with `FROM`"));
     } else if parser.dockerfile.stages.is_empty() && !parser.diagnostics.iter().any(Diagnostic::is_error) {
         let message = "the Dockerfile has no stage to build";
         parser.diagnostics.push(Diagnostic::error("no-stage", Span::default(), message).hint("add a `FROM`"));
@@ -154,10 +156,8 @@ fn unknown<T>(cx: &mut Context<'_, '_>) -> Option<T> {
     let nearest = suggest::nearest(&keyword.value, KEYWORDS);
     cx.diagnostics.push(match nearest {
         Some(_) => diagnostic.did_you_mean(nearest),
-        None => diagnostic.hint(format!(
-            "if the line belongs to the instruction above, end that one with `{}`",
-            cx.escape.char()
-        )),
+        None => diagnostic
+            .hint(format!("if the line belongs to the instruction above, end that one with `{}`", cx.escape.char())),
     });
     None
 }

@@ -13,7 +13,8 @@ use crate::source::{Span, Spanned};
 use crate::suggest;
 
 const FLAGS: &[&str] = &["mount", "network", "security", "device"];
-const NETWORKS: [(&str, Network); 3] = [("default", Network::Default), ("none", Network::None), ("host", Network::Host)];
+const NETWORKS: [(&str, Network); 3] =
+    [("default", Network::Default), ("none", Network::None), ("host", Network::Host)];
 const SECURITIES: [(&str, Security); 2] = [("sandbox", Security::Sandbox), ("insecure", Security::Insecure)];
 
 pub(super) fn parse(cx: &mut Context<'_, '_>) -> Option<Instruction> {
@@ -56,7 +57,11 @@ fn fields(flags: &mut Flags<'_>, word: &Word) -> Option<Vec<(String, Span)>> {
                 .collect(),
         ),
         Err(reason) => {
-            flags.report(Diagnostic::error("invalid-csv", word.span, format!("the fields cannot be told apart: {reason}")));
+            flags.report(Diagnostic::error(
+                "invalid-csv",
+                word.span,
+                format!("the fields cannot be told apart: {reason}"),
+            ));
             None
         }
     }
@@ -76,7 +81,8 @@ fn mount_field(flags: &mut Flags<'_>, text: &str, span: Span) -> Option<MountFie
     let exact = span.end - span.start == text.len();
     let part = |start: usize, end: usize| if exact { Span::new(span.start + start, span.start + end) } else { span };
     let Some(key) = MountKey::named(name) else {
-        let diagnostic = Diagnostic::error("unknown-mount-key", part(0, name.len()), format!("a mount has no key `{name}`"));
+        let diagnostic =
+            Diagnostic::error("unknown-mount-key", part(0, name.len()), format!("a mount has no key `{name}`"));
         flags.report(diagnostic.did_you_mean(suggest::nearest(name, MountKey::spellings())));
         return None;
     };

@@ -56,8 +56,7 @@ fn no_variable(cx: &mut Context<'_, '_>, from: &Spanned<String>) -> bool {
     let plain = !from.value.contains(['$', '\'', '"', cx.escape.char()]);
     if !plain {
         let hint = "name a stage with `FROM ${VARIABLE} AS name`, and copy from that";
-        cx.diagnostics
-            .push(Diagnostic::error("variable-in-from", from.span, "`--from` takes no variables").hint(hint));
+        cx.diagnostics.push(Diagnostic::error("variable-in-from", from.span, "`--from` takes no variables").hint(hint));
     }
     plain
 }
