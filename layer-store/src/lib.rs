@@ -3,3 +3,28 @@
 //! This crate knows nothing of registries, Dockerfiles and processes.
 
 pub mod oci;
+
+mod blob;
+mod durable;
+mod error;
+mod find;
+mod image;
+mod ingest;
+mod layer_entry;
+mod options;
+mod refs;
+mod staging;
+mod store;
+#[cfg(test)]
+mod test_store;
+
+pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
+pub use error::{Error, Result};
+pub use find::Found;
+pub use image::Image;
+pub use ingest::BlobIngest;
+pub use layer_entry::{Layer, LayerId, Stack};
+pub use options::{Ownership, SnapshotterChoice, StoreOptions};
+pub use refs::RefTarget;
+pub use staging::StagingDir;
+pub use store::Store;
