@@ -1,2 +1,3 @@
 //! The dhow binary.
+mod format;
 fn main() {}
