@@ -1,0 +1,26 @@
+//! What kind of failure an error of a library is: its exit code and its remedy. One place that knows all error types.
+
+use std::error::Error;
+
+use crate::exit::Exit;
+use crate::from_host::FromHostError;
+use crate::problem::Problem;
+
+/// The exit code of an error, if its type is known.
+pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return Some(problem.code());
+    }
+    None
+}
+
+/// The remedy for an error, if there is one.
+pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        return problem.remedy().map(str::to_owned);
+    }
+    if let Some(error) = error.downcast_ref::<FromHostError>() {
+        return error.hint();
+    }
+    None
+}
