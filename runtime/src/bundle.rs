@@ -28,13 +28,7 @@ const MASKED: [&str; 11] = [
 const MASKED_POWERCAP: &str = "/sys/devices/virtual/powercap";
 
 /// Paths that can be read only. Docker's list.
-const READ_ONLY: [&str; 5] = [
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The tree that becomes `/`.
 #[derive(Debug)]
@@ -82,11 +76,7 @@ impl Bundle {
             hostname: None,
             mounts: default_mounts(),
             network: Network::Host,
-            masked_paths: MASKED
-                .into_iter()
-                .chain([MASKED_POWERCAP])
-                .map(PathBuf::from)
-                .collect(),
+            masked_paths: MASKED.into_iter().chain([MASKED_POWERCAP]).map(PathBuf::from).collect(),
             readonly_paths: READ_ONLY.map(PathBuf::from).to_vec(),
             seccomp: Seccomp::Default,
             resources: Resources::default(),
@@ -120,12 +110,6 @@ fn default_mounts() -> Vec<Mount> {
         Mount::new(MountSource::Sysfs, "/sys").read_only(),
         Mount::new(MountSource::Cgroup, "/sys/fs/cgroup").read_only(),
         Mount::new(MountSource::Mqueue, "/dev/mqueue"),
-        Mount::new(
-            MountSource::Tmpfs {
-                size: Some(SHM_SIZE),
-                mode: 0o1777,
-            },
-            "/dev/shm",
-        ),
+        Mount::new(MountSource::Tmpfs { size: Some(SHM_SIZE), mode: 0o1777 }, "/dev/shm"),
     ]
 }

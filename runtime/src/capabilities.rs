@@ -103,10 +103,7 @@ impl FromStr for Capability {
         let number = NAMES.iter().position(|known| *known == bare);
         number
             .map(|number| Self(number as u8))
-            .ok_or_else(|| Error::InvalidValue {
-                what: "capability",
-                value: name.to_owned(),
-            })
+            .ok_or_else(|| Error::InvalidValue { what: "capability", value: name.to_owned() })
     }
 }
 
@@ -136,10 +133,7 @@ impl CapabilitySet {
     /// Docker's fourteen.
     #[must_use]
     pub fn docker_default() -> Self {
-        let bits = DOCKER_DEFAULT
-            .iter()
-            .filter_map(|name| Capability::from_str(name).ok())
-            .map(Capability::bit);
+        let bits = DOCKER_DEFAULT.iter().filter_map(|name| Capability::from_str(name).ok()).map(Capability::bit);
         Self(bits.fold(0, |set, bit| set | bit))
     }
 
@@ -163,9 +157,7 @@ impl CapabilitySet {
 
     /// The members, by number.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
-        (0..NAMES.len() as u8)
-            .map(Capability)
-            .filter(move |capability| self.contains(*capability))
+        (0..NAMES.len() as u8).map(Capability).filter(move |capability| self.contains(*capability))
     }
 
     pub(crate) fn to_kernel(self) -> KernelSet {
@@ -192,17 +184,11 @@ mod tests {
 
     #[test]
     fn names_are_read_in_every_spelling() {
-        for (name, expected) in [
-            ("CAP_SYS_ADMIN", "CAP_SYS_ADMIN"),
-            ("net_raw", "CAP_NET_RAW"),
-            ("Cap_Bpf", "CAP_BPF"),
-        ] {
+        for (name, expected) in [("CAP_SYS_ADMIN", "CAP_SYS_ADMIN"), ("net_raw", "CAP_NET_RAW"), ("Cap_Bpf", "CAP_BPF")]
+        {
             assert_eq!(name.parse::<Capability>().unwrap().to_string(), expected);
         }
-        assert_eq!(
-            "SYS_ADMIN".parse::<Capability>().unwrap(),
-            Capability::SYS_ADMIN
-        );
+        assert_eq!("SYS_ADMIN".parse::<Capability>().unwrap(), Capability::SYS_ADMIN);
         assert_eq!("MKNOD".parse::<Capability>().unwrap(), Capability::MKNOD);
         assert!("CAP_NONSENSE".parse::<Capability>().is_err());
     }

@@ -49,11 +49,7 @@ impl Cgroup {
             return Ok(None);
         }
         let mount = Path::new("/sys/fs/cgroup");
-        let name = format!(
-            "{}-{}",
-            ProcessId::current(),
-            COUNTER.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("{}-{}", ProcessId::current(), COUNTER.fetch_add(1, Ordering::Relaxed));
         if mount.join("cgroup.controllers").exists() {
             Self::create_v2(mount, &name, resources).map(Some)
         } else {
@@ -66,45 +62,26 @@ impl Cgroup {
         let common = mount.join(COMMON);
         remove_stale(&common);
         let directory = common.join(name);
-        let first = settings
-            .first()
-            .map_or("memory", |setting| setting.resource);
-        let refused = |error: io::Error| {
-            refusal(
-                first,
-                &format!("cannot use the cgroup `{}`: {error}", directory.display()),
-            )
-        };
+        let first = settings.first().map_or("memory", |setting| setting.resource);
+        let refused =
+            |error: io::Error| refusal(first, &format!("cannot use the cgroup `{}`: {error}", directory.display()));
         fs::create_dir_all(&common).map_err(refused)?;
         for setting in &settings {
             for parent in [mount, common.as_path()] {
-                fs::write(
-                    parent.join("cgroup.subtree_control"),
-                    format!("+{}", setting.controller),
-                )
-                .map_err(|error| {
-                    refusal(setting.resource, &no_controller(setting.controller, &error))
-                })?;
+                fs::write(parent.join("cgroup.subtree_control"), format!("+{}", setting.controller))
+                    .map_err(|error| refusal(setting.resource, &no_controller(setting.controller, &error)))?;
             }
         }
         fs::create_dir(&directory).map_err(refused)?;
-        let mut cgroup = Self {
-            directories: vec![directory.clone()],
-            birthplace: None,
-        };
+        let mut cgroup = Self { directories: vec![directory.clone()], birthplace: None };
         write_settings(&directory, &settings)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        cgroup.birthplace = Some(
-            rustix::fs::open(&directory, flags, Mode::empty()).map_err(|e| refused(e.into()))?,
-        );
+        cgroup.birthplace = Some(rustix::fs::open(&directory, flags, Mode::empty()).map_err(|e| refused(e.into()))?);
         Ok(cgroup)
     }
 
     fn create_v1(mount: &Path, name: &str, resources: &Resources) -> Result<Self> {
-        let mut cgroup = Self {
-            directories: Vec::new(),
-            birthplace: None,
-        };
+        let mut cgroup = Self { directories: Vec::new(), birthplace: None };
         for setting in settings_v1(resources) {
             let hierarchy = mount.join(setting.controller);
             let common = hierarchy.join(COMMON);
@@ -112,17 +89,11 @@ impl Cgroup {
             if !cgroup.directories.contains(&directory) {
                 if !hierarchy.join("cgroup.procs").exists() {
                     let missing = io::Error::from_raw_os_error(libc::ENOENT);
-                    return Err(refusal(
-                        setting.resource,
-                        &no_controller(setting.controller, &missing),
-                    ));
+                    return Err(refusal(setting.resource, &no_controller(setting.controller, &missing)));
                 }
                 remove_stale(&common);
                 make_v1(&hierarchy, &directory).map_err(|error| {
-                    refusal(
-                        setting.resource,
-                        &format!("cannot use the cgroup `{}`: {error}", directory.display()),
-                    )
+                    refusal(setting.resource, &format!("cannot use the cgroup `{}`: {error}", directory.display()))
                 })?;
                 cgroup.directories.push(directory.clone());
             }
@@ -142,8 +113,7 @@ impl Cgroup {
         }
         for directory in &self.directories {
             let path = directory.join("cgroup.procs");
-            fs::write(&path, pid.as_raw_nonzero().to_string())
-                .map_err(|error| Error::io("write", path, error))?;
+            fs::write(&path, pid.as_raw_nonzero().to_string()).map_err(|error| Error::io("write", path, error))?;
         }
         Ok(())
     }
@@ -151,27 +121,16 @@ impl Cgroup {
     /// The most memory that was in use at once, in bytes, where the kernel tells.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let files = ["memory.peak", "memory.max_usage_in_bytes"];
-        let mut values = self
-            .directories
-            .iter()
-            .flat_map(|directory| files.map(|file| directory.join(file)));
+        let mut values = self.directories.iter().flat_map(|directory| files.map(|file| directory.join(file)));
         values.find_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
     }
 
     /// How many processes were killed because the limit of memory was reached.
     pub(crate) fn out_of_memory_kills(&self) -> u64 {
         let files = ["memory.events", "memory.oom_control"];
-        let mut values = self
-            .directories
-            .iter()
-            .flat_map(|directory| files.map(|file| directory.join(file)));
-        let count = |text: String| {
-            text.lines()
-                .find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
-        };
-        values
-            .find_map(|path| count(fs::read_to_string(path).ok()?))
-            .unwrap_or(0)
+        let mut values = self.directories.iter().flat_map(|directory| files.map(|file| directory.join(file)));
+        let count = |text: String| text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+        values.find_map(|path| count(fs::read_to_string(path).ok()?)).unwrap_or(0)
     }
 }
 
@@ -184,10 +143,7 @@ impl Drop for Cgroup {
 }
 
 fn refusal(resource: &'static str, reason: &str) -> Error {
-    Error::Limit {
-        resource,
-        reason: reason.to_owned(),
-    }
+    Error::Limit { resource, reason: reason.to_owned() }
 }
 
 fn no_controller(controller: &str, error: &io::Error) -> String {
@@ -197,25 +153,15 @@ fn no_controller(controller: &str, error: &io::Error) -> String {
 fn write_settings(directory: &Path, settings: &[Setting]) -> Result<()> {
     for setting in settings {
         fs::write(directory.join(setting.file), &setting.value).map_err(|error| {
-            refusal(
-                setting.resource,
-                &format!(
-                    "the kernel refuses `{}` for {}: {error}",
-                    setting.value, setting.file
-                ),
-            )
+            refusal(setting.resource, &format!("the kernel refuses `{}` for {}: {error}", setting.value, setting.file))
         })?;
     }
     Ok(())
 }
 
 fn settings_v2(resources: &Resources) -> Vec<Setting> {
-    let memory = |file, value: u64| Setting {
-        controller: "memory",
-        resource: "memory",
-        file,
-        value: value.to_string(),
-    };
+    let memory =
+        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
     let mut settings: Vec<Setting> = Vec::new();
     settings.extend(resources.memory.map(|limit| memory("memory.max", limit)));
     if let (Some(limit), Some(both)) = (resources.memory, resources.memory_swap) {
@@ -223,36 +169,18 @@ fn settings_v2(resources: &Resources) -> Vec<Setting> {
     }
     settings.extend(resources.milli_cpus.map(|milli| {
         let value = format!("{} {CPU_PERIOD}", quota(milli));
-        Setting {
-            controller: "cpu",
-            resource: "cpus",
-            file: "cpu.max",
-            value,
-        }
+        Setting { controller: "cpu", resource: "cpus", file: "cpu.max", value }
     }));
     settings.extend(common_settings(resources));
     settings
 }
 
 fn settings_v1(resources: &Resources) -> Vec<Setting> {
-    let memory = |file, value: u64| Setting {
-        controller: "memory",
-        resource: "memory",
-        file,
-        value: value.to_string(),
-    };
-    let cpu = |file, value: u64| Setting {
-        controller: "cpu",
-        resource: "cpus",
-        file,
-        value: value.to_string(),
-    };
+    let memory =
+        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
+    let cpu = |file, value: u64| Setting { controller: "cpu", resource: "cpus", file, value: value.to_string() };
     let mut settings: Vec<Setting> = Vec::new();
-    settings.extend(
-        resources
-            .memory
-            .map(|limit| memory("memory.limit_in_bytes", limit)),
-    );
+    settings.extend(resources.memory.map(|limit| memory("memory.limit_in_bytes", limit)));
     if let (Some(_), Some(both)) = (resources.memory, resources.memory_swap) {
         settings.push(memory("memory.memsw.limit_in_bytes", both));
     }
@@ -267,19 +195,9 @@ fn settings_v1(resources: &Resources) -> Vec<Setting> {
 /// The limits whose files have the same names in both versions.
 fn common_settings(resources: &Resources) -> impl Iterator<Item = Setting> {
     let pids = resources.pids.map(|limit| limit.to_string());
-    let pids = pids.map(|value| Setting {
-        controller: "pids",
-        resource: "pids",
-        file: "pids.max",
-        value,
-    });
+    let pids = pids.map(|value| Setting { controller: "pids", resource: "pids", file: "pids.max", value });
     let cpuset = resources.cpuset_cpus.clone();
-    let cpuset = cpuset.map(|value| Setting {
-        controller: "cpuset",
-        resource: "cpuset",
-        file: "cpuset.cpus",
-        value,
-    });
+    let cpuset = cpuset.map(|value| Setting { controller: "cpuset", resource: "cpuset", file: "cpuset.cpus", value });
     pids.into_iter().chain(cpuset)
 }
 
@@ -311,10 +229,8 @@ fn remove_stale(common: &Path) {
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let maker = name
-            .to_str()
-            .and_then(|name| name.rsplit_once('-'))
-            .and_then(|(maker, _)| maker.parse::<ProcessId>().ok());
+        let maker =
+            name.to_str().and_then(|name| name.rsplit_once('-')).and_then(|(maker, _)| maker.parse::<ProcessId>().ok());
         if maker.is_some_and(|maker| !maker.is_alive()) {
             remove(&entry.path());
         }
@@ -334,10 +250,7 @@ fn remove(directory: &Path) {
 
 fn kill_all(directory: &Path) {
     let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
-    for pid in processes
-        .lines()
-        .filter_map(|line| Pid::from_raw(line.parse().ok()?))
-    {
+    for pid in processes.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
 }

@@ -170,10 +170,7 @@ impl ExecProblem {
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::NotFound
-            | Self::NotInPath(_)
-            | Self::MissingInterpreter(_)
-            | Self::MissingLoader(_) => 127,
+            Self::NotFound | Self::NotInPath(_) | Self::MissingInterpreter(_) | Self::MissingLoader(_) => 127,
             _ => 126,
         }
     }
@@ -218,36 +215,19 @@ impl Error {
             Self::UnknownUser { .. } => {
                 Some("create it in the image (useradd, addgroup) or use a numeric id".to_owned())
             }
-            Self::Limit { .. } => {
-                Some("leave the limit out, or run as root with writable cgroups".to_owned())
-            }
-            Self::NameInUse { .. } => {
-                Some("remove that container or choose another name".to_owned())
-            }
-            Self::WrongState {
-                action: "remove", ..
-            } => Some("stop it first, or use `--force`".to_owned()),
+            Self::Limit { .. } => Some("leave the limit out, or run as root with writable cgroups".to_owned()),
+            Self::NameInUse { .. } => Some("remove that container or choose another name".to_owned()),
+            Self::WrongState { action: "remove", .. } => Some("stop it first, or use `--force`".to_owned()),
             _ => None,
         }
     }
 
-    pub(crate) fn io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-        source: impl Into<io::Error>,
-    ) -> Self {
-        Self::Io {
-            action,
-            path: path.into(),
-            source: source.into(),
-        }
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Self::Io { action, path: path.into(), source: source.into() }
     }
 
     pub(crate) fn system(action: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::System {
-            action,
-            source: source.into(),
-        }
+        Self::System { action, source: source.into() }
     }
 }
 

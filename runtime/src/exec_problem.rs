@@ -32,17 +32,11 @@ const MACHINES: [(u16, &str); 9] = [
 
 /// The problem behind `errno`, the kernel's answer to the last candidate.
 pub(crate) fn diagnose(root: BorrowedFd<'_>, program: &Program, errno: Errno) -> ExecProblem {
-    let found = program
-        .candidates
-        .iter()
-        .find_map(|path| open(root, path.as_bytes()).ok());
+    let found = program.candidates.iter().find_map(|path| open(root, path.as_bytes()).ok());
     match errno {
         Errno::NOENT => match found.and_then(missing_helper(root)) {
             Some(problem) => problem,
-            None => program
-                .search_path
-                .clone()
-                .map_or(ExecProblem::NotFound, ExecProblem::NotInPath),
+            None => program.search_path.clone().map_or(ExecProblem::NotFound, ExecProblem::NotInPath),
         },
         Errno::ACCESS => ExecProblem::NotExecutable,
         Errno::NOEXEC => found.and_then(foreign).unwrap_or(ExecProblem::Format),
@@ -52,13 +46,7 @@ pub(crate) fn diagnose(root: BorrowedFd<'_>, program: &Program, errno: Errno) ->
 
 fn open(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = openat2(
-        root,
-        path,
-        flags,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    )?;
+    let file = openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)?;
     match FileType::from_raw_mode(fstat(&file)?.st_mode) {
         FileType::RegularFile => Ok(file),
         _ => Err(Errno::ACCESS),
@@ -75,8 +63,7 @@ fn missing_helper(root: BorrowedFd<'_>) -> impl Fn(OwnedFd) -> Option<ExecProble
         if let Some(line) = head.strip_prefix(b"#!") {
             let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii_start();
             let path = line.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
-            return missing(path)
-                .then(|| ExecProblem::MissingInterpreter(text(path).replace('\r', "\\r")));
+            return missing(path).then(|| ExecProblem::MissingInterpreter(text(path).replace('\r', "\\r")));
         }
         let loader = loader(&mut file, &head)?;
         missing(&loader).then(|| ExecProblem::MissingLoader(text(&loader)))
@@ -98,30 +85,18 @@ fn loader(file: &mut File, head: &[u8]) -> Option<Vec<u8>> {
     let offset = number(head, 32, 8)? as usize;
     let (size, count) = (number(head, 54, 2)? as usize, number(head, 56, 2)? as usize);
     let headers = (0..count.min(64)).filter_map(|index| offset.checked_add(index * size));
-    let interpreter = headers
-        .into_iter()
-        .find(|at| number(head, *at, 4) == Some(PT_INTERP))?;
-    let (start, length) = (
-        number(head, interpreter + 8, 8)?,
-        number(head, interpreter + 32, 8)?,
-    );
+    let interpreter = headers.into_iter().find(|at| number(head, *at, 4) == Some(PT_INTERP))?;
+    let (start, length) = (number(head, interpreter + 8, 8)?, number(head, interpreter + 32, 8)?);
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut path = Vec::new();
-    file.take(length.min(HEAD as u64))
-        .read_to_end(&mut path)
-        .ok()?;
+    file.take(length.min(HEAD as u64)).read_to_end(&mut path).ok()?;
     path.pop_if(|last| *last == 0);
     Some(path)
 }
 
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(width)?)?;
-    Some(
-        field
-            .iter()
-            .rev()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-    )
+    Some(field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
 fn foreign(file: OwnedFd) -> Option<ExecProblem> {
@@ -131,25 +106,15 @@ fn foreign(file: OwnedFd) -> Option<ExecProblem> {
     }
     let big_endian = head.get(5) == Some(&2);
     let machine = number(&head, 18, 2)? as u16;
-    let machine = if big_endian {
-        machine.swap_bytes()
-    } else {
-        machine
-    };
-    let name = MACHINES
-        .iter()
-        .find(|(number, _)| *number == machine)
-        .map(|(_, name)| (*name).to_owned());
+    let machine = if big_endian { machine.swap_bytes() } else { machine };
+    let name = MACHINES.iter().find(|(number, _)| *number == machine).map(|(_, name)| (*name).to_owned());
     let program = name.unwrap_or_else(|| format!("machine {machine}"));
     let this = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
-    (program != this).then(|| ExecProblem::ForeignArchitecture {
-        program,
-        machine: this.to_owned(),
-    })
+    (program != this).then(|| ExecProblem::ForeignArchitecture { program, machine: this.to_owned() })
 }
 
 /// The `PATH` that is searched for a name without a slash, for messages.

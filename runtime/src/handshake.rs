@@ -10,9 +10,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg,
-    socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
 };
 
 /// What the parent tells the child.
@@ -45,12 +44,7 @@ const EXEC_FAILED: u8 = 4;
 
 /// A connected pair: the parent's end, then the child's.
 pub(crate) fn pair() -> Result<(ParentEnd, ChildEnd), Errno> {
-    let (parent, child) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let (parent, child) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     Ok((ParentEnd(parent), ChildEnd(child)))
 }
 
@@ -69,14 +63,8 @@ impl ParentEnd {
         let mut record = [0; RECORD];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = retry(|| {
-            recvmsg(
-                &self.0,
-                &mut [IoSliceMut::new(&mut record)],
-                &mut control,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-        });
+        let received =
+            retry(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut record)], &mut control, RecvFlags::CMSG_CLOEXEC));
         match received {
             Ok(message) if message.bytes == RECORD => {}
             Ok(_) | Err(Errno::CONNRESET) => return Ok(None),
@@ -97,10 +85,7 @@ fn decode(record: [u8; RECORD], terminal: Option<OwnedFd>) -> Result<Report, Err
     match kind {
         TERMINAL => terminal.map(Report::Terminal).ok_or(Errno::BADMSG),
         READY => Ok(Report::Ready),
-        STEP_FAILED => Ok(Report::StepFailed {
-            step,
-            errno: errno(),
-        }),
+        STEP_FAILED => Ok(Report::StepFailed { step, errno: errno() }),
         EXEC_FAILED => Ok(Report::ExecFailed(errno())),
         _ => Err(Errno::BADMSG),
     }
@@ -118,11 +103,7 @@ impl ChildEnd {
         if length == 0 {
             return Err(Errno::PIPE);
         }
-        if byte[0] == expected as u8 {
-            Ok(())
-        } else {
-            Err(Errno::PROTO)
-        }
+        if byte[0] == expected as u8 { Ok(()) } else { Err(Errno::PROTO) }
     }
 
     /// Whether the parent has gone.
@@ -149,15 +130,7 @@ impl ChildEnd {
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
         let record = encode(TERMINAL, 0, 0);
-        retry(|| {
-            sendmsg(
-                &self.0,
-                &[IoSlice::new(&record)],
-                &mut control,
-                SendFlags::NOSIGNAL,
-            )
-        })
-        .map(drop)
+        retry(|| sendmsg(&self.0, &[IoSlice::new(&record)], &mut control, SendFlags::NOSIGNAL)).map(drop)
     }
 
     fn send(&self, kind: u8, step: u32, errno: i32) -> Result<(), Errno> {
@@ -195,22 +168,10 @@ mod tests {
         child.step_failed(70_000, Errno::PERM);
         child.exec_failed(Errno::NOENT);
         drop(child);
-        assert!(matches!(
-            parent.receive().unwrap(),
-            Some(Report::Terminal(_))
-        ));
+        assert!(matches!(parent.receive().unwrap(), Some(Report::Terminal(_))));
         assert!(matches!(parent.receive().unwrap(), Some(Report::Ready)));
-        assert!(matches!(
-            parent.receive().unwrap(),
-            Some(Report::StepFailed {
-                step: 70_000,
-                errno: Errno::PERM
-            })
-        ));
-        assert!(matches!(
-            parent.receive().unwrap(),
-            Some(Report::ExecFailed(Errno::NOENT))
-        ));
+        assert!(matches!(parent.receive().unwrap(), Some(Report::StepFailed { step: 70_000, errno: Errno::PERM })));
+        assert!(matches!(parent.receive().unwrap(), Some(Report::ExecFailed(Errno::NOENT))));
         assert!(parent.receive().unwrap().is_none());
     }
 

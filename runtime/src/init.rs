@@ -11,9 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, mount, mount_bind_recursive,
-    mount_change, mount_remount, move_mount, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags, fsconfig_create, fsmount, fsopen, mount, mount_bind_recursive, mount_change, mount_remount,
+    move_mount, open_tree, unmount,
 };
 use rustix::process::{self, Pid, PidfdFlags, Signal};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
@@ -57,16 +57,11 @@ fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
         }
         Step::NewSession => process::setsid().map(drop),
         Step::NewCgroupNamespace => sys::unshare(UnshareFlags::NEWCGROUP),
-        Step::MakeMountsPrivate => mount_change(
-            c"/",
-            MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
-        ),
+        Step::MakeMountsPrivate => mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE),
         Step::EnterNamespaceRoot => enter_namespace_root(),
         Step::StageFiles(files) => stage_files(files),
         Step::PivotRoot(root) => pivot(root.as_fd()),
-        Step::AwaitStart => parent
-            .ready()
-            .and_then(|()| parent.await_order(Order::Start)),
+        Step::AwaitStart => parent.ready().and_then(|()| parent.await_order(Order::Start)),
         Step::OpenTerminal { rows, columns } => open_terminal(*rows, *columns, parent),
         Step::SetHostname(name) => rustix::system::sethostname(name),
         Step::BringLoopbackUp => bring_loopback_up(),
@@ -105,11 +100,7 @@ fn take_on_process(step: &Step) -> Result<(), Errno> {
         Step::BecomeUser(uid) => become_user(*uid),
         Step::RaiseCapabilities(set) => thread::set_capabilities(
             None,
-            CapabilitySets {
-                effective: *set,
-                permitted: *set,
-                inheritable: CapabilitySet::empty(),
-            },
+            CapabilitySets { effective: *set, permitted: *set, inheritable: CapabilitySet::empty() },
         ),
         Step::ForbidNewPrivileges => thread::set_no_new_privs(true),
         Step::SetSeccompFilter(program) => sys::set_seccomp_filter(program),
@@ -154,13 +145,7 @@ fn stage_files(files: &[StagedFile]) -> Result<(), Errno> {
     fsconfig_create(context.as_fd())?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let tmpfs = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    move_mount(
-        tmpfs.as_fd(),
-        c"",
-        fs::CWD,
-        c"/",
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )?;
+    move_mount(tmpfs.as_fd(), c"", fs::CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     for file in files {
         stage_file(tmpfs.as_fd(), file)?;
     }
@@ -182,13 +167,7 @@ fn stage_file(directory: BorrowedFd<'_>, file: &StagedFile) -> Result<(), Errno>
 }
 
 fn pivot(root: BorrowedFd<'_>) -> Result<(), Errno> {
-    move_mount(
-        root,
-        c"",
-        fs::CWD,
-        c"/",
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )?;
+    move_mount(root, c"", fs::CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     process::fchdir(root)?;
     match process::pivot_root(c".", c".") {
         Ok(()) => unmount(c".", UnmountFlags::DETACH)?,
@@ -200,23 +179,11 @@ fn pivot(root: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 fn mount_file_system(fs: &FileSystem) -> Result<(), Errno> {
-    mount(
-        fs.name,
-        fs.target.as_c_str(),
-        fs.name,
-        fs.flags,
-        fs.data.as_c_str(),
-    )
+    mount(fs.name, fs.target.as_c_str(), fs.name, fs.flags, fs.data.as_c_str())
 }
 
 fn attach(tree: BorrowedFd<'_>, target: &CStr) -> Result<(), Errno> {
-    move_mount(
-        tree,
-        c"",
-        fs::CWD,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
-    )
+    move_mount(tree, c"", fs::CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Makes each missing directory of `path` in turn, with the path up to there in a buffer on the stack.
@@ -254,25 +221,13 @@ fn make_file(path: &CStr) -> Result<(), Errno> {
 }
 
 fn make_device(path: &CStr, number: u64) -> Result<(), Errno> {
-    fs::mknodat(
-        fs::CWD,
-        path,
-        FileType::CharacterDevice,
-        Mode::from_raw_mode(0o666),
-        number,
-    )
+    fs::mknodat(fs::CWD, path, FileType::CharacterDevice, Mode::from_raw_mode(0o666), number)
 }
 
 fn mask(path: &CStr) -> Result<(), Errno> {
     match rustix::mount::mount_bind(c"/dev/null", path) {
         Err(Errno::NOENT) => Ok(()),
-        Err(Errno::NOTDIR) => mount(
-            c"tmpfs",
-            path,
-            c"tmpfs",
-            MountFlags::RDONLY,
-            c"nr_blocks=1,nr_inodes=2",
-        ),
+        Err(Errno::NOTDIR) => mount(c"tmpfs", path, c"tmpfs", MountFlags::RDONLY, c"nr_blocks=1,nr_inodes=2"),
         other => other,
     }
 }
@@ -289,22 +244,13 @@ fn make_read_only(path: &CStr) -> Result<(), Errno> {
 fn remount_read_only(path: &CStr) -> Result<(), Errno> {
     let present = fs::statvfs(path)?.f_flag;
     let kept = MountFlags::from_bits_truncate(present.bits() as u32)
-        & (MountFlags::NOSUID
-            | MountFlags::NODEV
-            | MountFlags::NOEXEC
-            | MountFlags::NOATIME
-            | MountFlags::NODIRATIME);
+        & (MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME | MountFlags::NODIRATIME);
     mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | kept, c"")
 }
 
 fn bring_loopback_up() -> Result<(), Errno> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-    let socket = socket_with(
-        AddressFamily::INET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     sys::bring_loopback_up(socket.as_fd())
 }
 
@@ -312,26 +258,13 @@ fn open_terminal(rows: u16, columns: u16, parent: &ChildEnd) -> Result<(), Errno
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = fs::openat(fs::CWD, c"/dev/pts/ptmx", flags, Mode::empty())?;
     unlockpt(&master)?;
-    let slave = ioctl_tiocgptpeer(
-        &master,
-        OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC,
-    )?;
-    tcsetwinsize(
-        &slave,
-        Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        },
-    )?;
+    let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
     ensure(c"/dev/console", NodeKind::File)?;
     let console = open_tree(
         &slave,
         c"",
-        OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH,
     )?;
     attach(console.as_fd(), c"/dev/console")?;
     process::ioctl_tiocsctty(&slave)?;
@@ -371,9 +304,7 @@ fn limit_bounding_set(keep: CapabilitySet) -> Result<(), Errno> {
             continue;
         };
         match thread::capability_is_in_bounding_set(capability) {
-            Ok(true) if !keep.contains(capability) => {
-                thread::remove_capability_from_bounding_set(capability)?
-            }
+            Ok(true) if !keep.contains(capability) => thread::remove_capability_from_bounding_set(capability)?,
             Ok(_) => {}
             Err(Errno::INVAL) => return Ok(()),
             Err(errno) => return Err(errno),
@@ -391,22 +322,13 @@ fn become_user(uid: Uid) -> Result<(), Errno> {
 fn set_capabilities(set: CapabilitySet) -> Result<(), Errno> {
     thread::set_capabilities(
         None,
-        CapabilitySets {
-            effective: set,
-            permitted: set,
-            inheritable: CapabilitySet::empty(),
-        },
+        CapabilitySets { effective: set, permitted: set, inheritable: CapabilitySet::empty() },
     )?;
     process::set_parent_process_death_signal(Some(Signal::KILL))
 }
 
 fn write_file(path: &CStr, content: &[u8]) -> Result<(), Errno> {
-    let file = fs::openat(
-        fs::CWD,
-        path,
-        OFlags::WRONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let file = fs::openat(fs::CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     write_all(&file, content)
 }
 

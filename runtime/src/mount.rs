@@ -67,11 +67,7 @@ impl Mount {
     /// `source` at `target`, writable.
     #[must_use]
     pub fn new(source: MountSource, target: impl Into<PathBuf>) -> Self {
-        Self {
-            target: target.into(),
-            source,
-            access: Access::ReadWrite,
-        }
+        Self { target: target.into(), source, access: Access::ReadWrite }
     }
 
     /// A path of the host at `target`, writable (`-v source:target`).
@@ -83,26 +79,13 @@ impl Mount {
     /// A tmpfs of any size at `target`, open to all (`--tmpfs target`).
     #[must_use]
     pub fn tmpfs(target: impl Into<PathBuf>) -> Self {
-        Self::new(
-            MountSource::Tmpfs {
-                size: None,
-                mode: 0o1777,
-            },
-            target,
-        )
+        Self::new(MountSource::Tmpfs { size: None, mode: 0o1777 }, target)
     }
 
     /// A file of root's with mode 0644 at `target`; writes to it succeed and are forgotten.
     #[must_use]
     pub fn file(content: impl Into<Vec<u8>>, target: impl Into<PathBuf>) -> Self {
-        Self::new(
-            MountSource::File {
-                content: content.into(),
-                mode: 0o644,
-                owner: (0, 0),
-            },
-            target,
-        )
+        Self::new(MountSource::File { content: content.into(), mode: 0o644, owner: (0, 0) }, target)
     }
 
     /// The same, not writable.

@@ -67,10 +67,7 @@ pub(crate) fn prepare(
     kind: NodeKind,
     covered: &[PathBuf],
 ) -> io::Result<MountPoint> {
-    let mut walk = Walk {
-        trail: vec![(OsString::new(), root.try_clone_to_owned()?)],
-        stubs: Vec::new(),
-    };
+    let mut walk = Walk { trail: vec![(OsString::new(), root.try_clone_to_owned()?)], stubs: Vec::new() };
     let mut ahead: VecDeque<OsString> = components(target);
     let mut links = 0;
     while let Some(name) = ahead.pop_front() {
@@ -81,16 +78,9 @@ pub(crate) fn prepare(
         let path = walk.path().join(&name);
         if covered.iter().any(|mount| path.starts_with(mount)) {
             let path = ahead.iter().fold(path, |path, name| path.join(name));
-            return Ok(MountPoint {
-                path,
-                stubs: walk.stubs,
-            });
+            return Ok(MountPoint { path, stubs: walk.stubs });
         }
-        let wanted = if ahead.is_empty() {
-            kind
-        } else {
-            NodeKind::Directory
-        };
+        let wanted = if ahead.is_empty() { kind } else { NodeKind::Directory };
         if let Some(link) = walk.enter(name, wanted)? {
             links += 1;
             if links > MOST_LINKS {
@@ -99,22 +89,14 @@ pub(crate) fn prepare(
             if link.is_absolute() {
                 walk.trail.truncate(1);
             }
-            components(&link)
-                .into_iter()
-                .rev()
-                .for_each(|name| ahead.push_front(name));
+            components(&link).into_iter().rev().for_each(|name| ahead.push_front(name));
         }
     }
-    Ok(MountPoint {
-        path: walk.path(),
-        stubs: walk.stubs,
-    })
+    Ok(MountPoint { path: walk.path(), stubs: walk.stubs })
 }
 
 fn components(path: &Path) -> VecDeque<OsString> {
-    let named = path
-        .components()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    let named = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     named.map(|part| part.as_os_str().to_owned()).collect()
 }
 
@@ -126,9 +108,7 @@ struct Walk {
 
 impl Walk {
     fn path(&self) -> PathBuf {
-        self.trail
-            .iter()
-            .fold(PathBuf::from("/"), |path, (name, _)| path.join(name))
+        self.trail.iter().fold(PathBuf::from("/"), |path, (name, _)| path.join(name))
     }
 
     fn up(&mut self) {
@@ -183,39 +163,18 @@ fn make(directory: BorrowedFd<'_>, name: &OsStr, kind: NodeKind) -> io::Result<S
         NodeKind::Directory => fs::mkdirat(directory, name.as_bytes(), Mode::from_raw_mode(0o755))?,
         NodeKind::File => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            drop(fs::openat(
-                directory,
-                name.as_bytes(),
-                flags,
-                Mode::from_raw_mode(0o644),
-            )?);
+            drop(fs::openat(directory, name.as_bytes(), flags, Mode::from_raw_mode(0o644))?);
         }
     }
     set_times(directory, &times)?;
-    Ok(Stub {
-        parent: directory.try_clone_to_owned()?,
-        name: name.to_owned(),
-        kind,
-    })
+    Ok(Stub { parent: directory.try_clone_to_owned()?, name: name.to_owned(), kind })
 }
 
 fn times_of(directory: impl AsFd) -> Result<Timestamps, Errno> {
-    let Stat {
-        st_atime,
-        st_atime_nsec,
-        st_mtime,
-        st_mtime_nsec,
-        ..
-    } = fs::fstat(directory)?;
+    let Stat { st_atime, st_atime_nsec, st_mtime, st_mtime_nsec, .. } = fs::fstat(directory)?;
     Ok(Timestamps {
-        last_access: Timespec {
-            tv_sec: st_atime as _,
-            tv_nsec: st_atime_nsec as _,
-        },
-        last_modification: Timespec {
-            tv_sec: st_mtime as _,
-            tv_nsec: st_mtime_nsec as _,
-        },
+        last_access: Timespec { tv_sec: st_atime as _, tv_nsec: st_atime_nsec as _ },
+        last_modification: Timespec { tv_sec: st_mtime as _, tv_nsec: st_mtime_nsec as _ },
     })
 }
 
@@ -248,12 +207,7 @@ mod tests {
 
     fn prepared(dir: &Path, target: &str, kind: NodeKind) -> std::io::Result<(String, usize)> {
         let root = File::open(dir).unwrap();
-        let point = prepare(
-            root.as_fd(),
-            Path::new(target),
-            kind,
-            &[PathBuf::from("/dev")],
-        )?;
+        let point = prepare(root.as_fd(), Path::new(target), kind, &[PathBuf::from("/dev")])?;
         Ok((point.path.display().to_string(), point.stubs.len()))
     }
 
@@ -262,23 +216,14 @@ mod tests {
         let cases = [
             ("/", NodeKind::Directory, "/", 0),
             ("/proc", NodeKind::Directory, "/proc", 1),
-            (
-                "/etc/resolv.conf",
-                NodeKind::File,
-                "/run/stub/resolv.conf",
-                2,
-            ),
+            ("/etc/resolv.conf", NodeKind::File, "/run/stub/resolv.conf", 2),
             ("/absolute/x", NodeKind::File, "/etc/deep/x", 1),
             ("/etc/escape/etc/deep", NodeKind::Directory, "/etc/deep", 0),
             ("/../../a/./b/../c", NodeKind::Directory, "/a/c", 3),
             ("/dev/pts/0", NodeKind::Directory, "/dev/pts/0", 0),
         ];
         for (target, kind, path, stubs) in cases {
-            assert_eq!(
-                prepared(root().path(), target, kind).unwrap(),
-                (path.to_owned(), stubs),
-                "{target}"
-            );
+            assert_eq!(prepared(root().path(), target, kind).unwrap(), (path.to_owned(), stubs), "{target}");
         }
     }
 
@@ -300,38 +245,18 @@ mod tests {
     fn stubs_leave_no_trace_and_the_programs_files_stay() {
         let dir = root();
         let old = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let set_old = |path: &str| {
-            File::open(dir.path().join(path))
-                .unwrap()
-                .set_modified(old)
-                .unwrap()
-        };
+        let set_old = |path: &str| File::open(dir.path().join(path)).unwrap().set_modified(old).unwrap();
         ["etc", ""].into_iter().for_each(set_old);
         let root = File::open(dir.path()).unwrap();
-        let targets = [
-            ("/etc/hosts", NodeKind::File),
-            ("/a/b", NodeKind::Directory),
-            ("/kept", NodeKind::Directory),
-        ];
-        let points = targets
-            .map(|(target, kind)| prepare(root.as_fd(), Path::new(target), kind, &[]).unwrap());
+        let targets = [("/etc/hosts", NodeKind::File), ("/a/b", NodeKind::Directory), ("/kept", NodeKind::Directory)];
+        let points = targets.map(|(target, kind)| prepare(root.as_fd(), Path::new(target), kind, &[]).unwrap());
         assert!(dir.path().join("etc/hosts").exists() && dir.path().join("a/b").exists());
         fs::write(dir.path().join("kept/file"), "").unwrap();
-        points
-            .iter()
-            .flat_map(|point| point.stubs.iter().rev())
-            .for_each(|stub| stub.remove().unwrap());
+        points.iter().flat_map(|point| point.stubs.iter().rev()).for_each(|stub| stub.remove().unwrap());
         assert!(!dir.path().join("etc/hosts").exists() && !dir.path().join("a").exists());
         assert!(dir.path().join("kept/file").exists());
         for path in ["etc", ""] {
-            assert_eq!(
-                fs::metadata(dir.path().join(path))
-                    .unwrap()
-                    .modified()
-                    .unwrap(),
-                old,
-                "{path}"
-            );
+            assert_eq!(fs::metadata(dir.path().join(path)).unwrap().modified().unwrap(), old, "{path}");
         }
     }
 }

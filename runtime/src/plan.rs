@@ -76,11 +76,7 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
     steps.extend(staging);
     steps.push(Step::PivotRoot(root));
     steps.extend(mount_steps);
-    steps.extend(
-        bundle
-            .hostname
-            .map(|name| Step::SetHostname(name.into_bytes())),
-    );
+    steps.extend(bundle.hostname.map(|name| Step::SetHostname(name.into_bytes())));
     steps.extend((bundle.network == Network::None).then_some(Step::BringLoopbackUp));
     steps.extend(paths(&bundle.readonly_paths)?.map(Step::MakeReadOnly));
     steps.extend(paths(&bundle.masked_paths)?.map(Step::Mask));
@@ -112,8 +108,7 @@ fn descriptors(step: &Step) -> Vec<RawFd> {
 
 /// The namespaces that a sandbox gets at its clone; the cgroup namespace follows when its cgroup is settled.
 pub(crate) fn namespaces(network: Network) -> UnshareFlags {
-    let always =
-        UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    let always = UnshareFlags::NEWNS | UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     match network {
         Network::None => always | UnshareFlags::NEWNET,
         Network::Host => always,
@@ -124,22 +119,13 @@ fn stream_steps(steps: &mut Vec<Step>, streams: Streams, uid: u32) {
     let uid = Uid::from_raw(uid);
     match streams {
         Streams::Terminal(size) => {
-            steps.push(Step::OpenTerminal {
-                rows: size.rows,
-                columns: size.columns,
-            });
+            steps.push(Step::OpenTerminal { rows: size.rows, columns: size.columns });
             steps.push(Step::OwnStream { stream: 0, uid });
         }
         Streams::Separate(ends) => {
-            let pipes: Vec<usize> = (0..ends.len())
-                .filter(|stream| ends[*stream].is_pipe)
-                .collect();
+            let pipes: Vec<usize> = (0..ends.len()).filter(|stream| ends[*stream].is_pipe).collect();
             steps.push(Step::SetStreams(ends.map(|end| end.child)));
-            steps.extend(
-                pipes
-                    .into_iter()
-                    .map(|stream| Step::OwnStream { stream, uid }),
-            );
+            steps.extend(pipes.into_iter().map(|stream| Step::OwnStream { stream, uid }));
         }
     }
 }
@@ -151,17 +137,10 @@ fn process_steps(steps: &mut Vec<Step>, process: &Process, root: Access) -> Resu
     }
     steps.push(Step::MakeWorkingDirectory(cwd.clone()));
     steps.extend((root == Access::ReadOnly).then_some(Step::MakeRootReadOnly));
-    steps.extend(
-        process
-            .oom_score_adj
-            .map(|score| Step::SetOomScore(score.to_string().into_bytes())),
-    );
+    steps.extend(process.oom_score_adj.map(|score| Step::SetOomScore(score.to_string().into_bytes())));
     steps.extend(process.rlimits.iter().map(|limit| Step::SetRlimit {
         resource: limit.resource.to_kernel(),
-        limit: Rlimit {
-            current: limit.soft,
-            maximum: limit.hard,
-        },
+        limit: Rlimit { current: limit.soft, maximum: limit.hard },
     }));
     steps.push(Step::ChangeDirectory(cwd));
     Ok(())
@@ -173,13 +152,7 @@ fn credential_steps(steps: &mut Vec<Step>, process: &Process, rights: &Rights) {
     steps.push(Step::LimitBoundingSet(allowed.to_kernel()));
     steps.push(Step::KeepCapabilities);
     if rights.may_set_groups || !user.additional_gids.is_empty() {
-        steps.push(Step::SetGroups(
-            user.additional_gids
-                .iter()
-                .copied()
-                .map(Gid::from_raw)
-                .collect(),
-        ));
+        steps.push(Step::SetGroups(user.additional_gids.iter().copied().map(Gid::from_raw).collect()));
     }
     steps.push(Step::BecomeGroup(Gid::from_raw(user.gid)));
     steps.push(Step::BecomeUser(Uid::from_raw(user.uid)));
@@ -187,16 +160,9 @@ fn credential_steps(steps: &mut Vec<Step>, process: &Process, rights: &Rights) {
 }
 
 /// The filter needs CAP_SYS_ADMIN or no-new-privileges to be installed, so it comes before the capabilities go.
-fn confinement_steps(
-    steps: &mut Vec<Step>,
-    process: &Process,
-    rights: &Rights,
-    filter: seccomp::Seccomp,
-) {
+fn confinement_steps(steps: &mut Vec<Step>, process: &Process, rights: &Rights, filter: seccomp::Seccomp) {
     let allowed = process.capabilities.intersection(rights.capabilities);
-    let with_admin = allowed
-        .with(Capability::SYS_ADMIN)
-        .intersection(rights.capabilities);
+    let with_admin = allowed.with(Capability::SYS_ADMIN).intersection(rights.capabilities);
     steps.extend((process.privileges == Privileges::NoNew).then_some(Step::ForbidNewPrivileges));
     if let Some(program) = seccomp::compile(filter, process.capabilities) {
         steps.push(Step::RaiseCapabilities(with_admin.to_kernel()));
@@ -206,19 +172,13 @@ fn confinement_steps(
 }
 
 fn paths(paths: &[PathBuf]) -> Result<impl Iterator<Item = CString>> {
-    let paths: Result<Vec<CString>> = paths
-        .iter()
-        .map(|path| c_string("path", path.as_os_str()))
-        .collect();
+    let paths: Result<Vec<CString>> = paths.iter().map(|path| c_string("path", path.as_os_str())).collect();
     Ok(paths?.into_iter())
 }
 
 fn program(process: &Process) -> Result<Program> {
     let Some(name) = process.args.first().filter(|name| !name.is_empty()) else {
-        return Err(Error::InvalidValue {
-            what: "command",
-            value: String::new(),
-        });
+        return Err(Error::InvalidValue { what: "command", value: String::new() });
     };
     Ok(Program {
         candidates: candidates(name, &process.env)?,
@@ -234,21 +194,13 @@ fn candidates(name: &OsStr, env: &[OsString]) -> Result<Vec<CString>> {
         return Ok(vec![c_string("command", name)?]);
     }
     let path = path_variable(env);
-    std::env::split_paths(&path)
-        .map(|directory| c_string("command", directory.join(name).as_os_str()))
-        .collect()
+    std::env::split_paths(&path).map(|directory| c_string("command", directory.join(name).as_os_str())).collect()
 }
 
 /// The container's `PATH`; of several, the last.
 fn path_variable(env: &[OsString]) -> OsString {
-    let values = env
-        .iter()
-        .rev()
-        .filter_map(|variable| variable.as_bytes().strip_prefix(b"PATH="));
-    values
-        .map(|value| OsStr::from_bytes(value).to_owned())
-        .next()
-        .unwrap_or_else(|| DEFAULT_PATH.into())
+    let values = env.iter().rev().filter_map(|variable| variable.as_bytes().strip_prefix(b"PATH="));
+    values.map(|value| OsStr::from_bytes(value).to_owned()).next().unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
 fn c_strings(what: &'static str, values: &[OsString]) -> Result<CStringArray> {
@@ -261,8 +213,5 @@ pub(crate) fn c_string(what: &'static str, value: &OsStr) -> Result<CString> {
 }
 
 fn invalid(what: &'static str, value: &OsStr) -> Error {
-    Error::InvalidValue {
-        what,
-        value: value.to_string_lossy().into_owned(),
-    }
+    Error::InvalidValue { what, value: value.to_string_lossy().into_owned() }
 }

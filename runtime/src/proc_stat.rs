@@ -52,10 +52,7 @@ impl FromStr for ProcessId {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (pid, start_time) = text.split_once('-').ok_or(())?;
-        Ok(Self {
-            pid: pid.parse().map_err(drop)?,
-            start_time: start_time.parse().map_err(drop)?,
-        })
+        Ok(Self { pid: pid.parse().map_err(drop)?, start_time: start_time.parse().map_err(drop)? })
     }
 }
 
@@ -68,17 +65,8 @@ mod tests {
         let this = ProcessId::current();
         assert!(this.is_alive());
         assert_eq!(this.to_string().parse(), Ok(this));
-        assert!(
-            !ProcessId {
-                start_time: this.start_time + 1,
-                ..this
-            }
-            .is_alive()
-        );
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
+        assert!(!ProcessId { start_time: this.start_time + 1, ..this }.is_alive());
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let other = ProcessId::of(child.id() as i32).unwrap();
         child.kill().unwrap();
         while other.is_alive() {

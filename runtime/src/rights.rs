@@ -20,9 +20,8 @@ pub(crate) struct Rights {
 impl Rights {
     pub(crate) fn probe() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let kernel = rustix::thread::capabilities(None).map_or(CapabilitySet::empty(), |sets| {
-            CapabilitySet::from_kernel(sets.permitted)
-        });
+        let kernel = rustix::thread::capabilities(None)
+            .map_or(CapabilitySet::empty(), |sets| CapabilitySet::from_kernel(sets.permitted));
         Self {
             initial_user_namespace: is_identity(&read("/proc/self/uid_map")),
             capabilities: kernel,
@@ -44,10 +43,7 @@ fn is_identity(map: &str) -> bool {
 
 fn is_mapped(map: &str, id: u64) -> bool {
     map.lines().any(|line| {
-        let numbers: Vec<u64> = line
-            .split_whitespace()
-            .filter_map(|number| number.parse().ok())
-            .collect();
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
         matches!(numbers[..], [inside, _, count] if (inside..inside + count).contains(&id))
     })
 }
@@ -61,19 +57,11 @@ mod tests {
         let cases = [
             ("         0          0 4294967295\n", true, true),
             ("         0       1000          1\n", false, false),
-            (
-                "         0       1000          1\n         1     100000      65536\n",
-                false,
-                true,
-            ),
+            ("         0       1000          1\n         1     100000      65536\n", false, true),
             ("", false, false),
         ];
         for (map, identity, tty) in cases {
-            assert_eq!(
-                (is_identity(map), is_mapped(map, 5)),
-                (identity, tty),
-                "{map:?}"
-            );
+            assert_eq!((is_identity(map), is_mapped(map, 5)), (identity, tty), "{map:?}");
         }
     }
 }

@@ -37,28 +37,16 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Setup`] names the step that failed in the new process; nothing of it is left then.
     pub fn create(bundle: Bundle, stdio: Stdio) -> Result<Created> {
-        let name = bundle
-            .process
-            .args
-            .first()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = bundle.process.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let cgroup = Cgroup::create(&bundle.resources)?;
         let network = bundle.network;
         let mut bundle = bundle;
-        let root = open_root(std::mem::replace(
-            &mut bundle.rootfs,
-            Rootfs::Dir("/".into()),
-        ))?;
-        let kept_root = root
-            .try_clone()
-            .map_err(|error| Error::system("duplicate the root's handle", error))?;
-        let (streams, ends) = open_streams(stdio)
-            .map_err(|error| Error::system("open the standard streams", error))?;
+        let root = open_root(std::mem::replace(&mut bundle.rootfs, Rootfs::Dir("/".into())))?;
+        let kept_root = root.try_clone().map_err(|error| Error::system("duplicate the root's handle", error))?;
+        let (streams, ends) = open_streams(stdio).map_err(|error| Error::system("open the standard streams", error))?;
         let (mut plan, stubs) = plan::build(bundle, root, streams)?;
         let stubs = Stubs(stubs);
-        let (parent, child) =
-            handshake::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
+        let (parent, child) = handshake::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
         plan.close_all_but(child.0.as_fd());
 
         let options = CloneOptions {
@@ -66,26 +54,10 @@ impl Sandbox {
             cgroup: cgroup.as_ref().and_then(Cgroup::birthplace),
         };
         let (pid, pidfd) = clone_quietly(options, || init::run(&plan, &child))?;
-        let process = SandboxProcess {
-            pid,
-            pidfd,
-            reaped: false,
-            cgroup,
-            stubs,
-        };
+        let process = SandboxProcess { pid, pidfd, reaped: false, cgroup, stubs };
         drop(child);
-        let diagnosis = Diagnosis {
-            plan,
-            root: kept_root,
-            name,
-        };
-        Created {
-            process,
-            ends,
-            link: parent,
-            diagnosis,
-        }
-        .settle()
+        let diagnosis = Diagnosis { plan, root: kept_root, name };
+        Created { process, ends, link: parent, diagnosis }.settle()
     }
 }
 
@@ -125,10 +97,7 @@ impl Created {
     pub fn start(self) -> Result<Running> {
         self.link.send(Order::Start);
         match self.receive()? {
-            None => Ok(Running {
-                process: self.process,
-                ends: self.ends,
-            }),
+            None => Ok(Running { process: self.process, ends: self.ends }),
             Some(failure) => Err(self.diagnosis.error(&failure)),
         }
     }
@@ -140,16 +109,12 @@ impl Created {
     }
 
     fn receive(&self) -> Result<Option<Report>> {
-        self.link
-            .receive()
-            .map_err(|errno| Error::system("hear from the sandbox's first process", errno))
+        self.link.receive().map_err(|errno| Error::system("hear from the sandbox's first process", errno))
     }
 
     fn died(&mut self) -> Error {
         match self.process.reap() {
-            Ok(waited) => Error::Died {
-                status: ExitStatus::from_wait(waited.status).to_string(),
-            },
+            Ok(waited) => Error::Died { status: ExitStatus::from_wait(waited.status).to_string() },
             Err(error) => error,
         }
     }
@@ -195,9 +160,7 @@ impl Running {
     /// [`Error::System`] when this process has no descriptor left.
     pub fn signaller(&self) -> Result<Signaller> {
         let pidfd = self.process.pidfd.try_clone();
-        pidfd
-            .map(Signaller)
-            .map_err(|error| Error::system("duplicate a process handle", error))
+        pidfd.map(Signaller).map_err(|error| Error::system("duplicate a process handle", error))
     }
 
     /// Sends a signal to the program. A program that is gone is no error. As process 1, the program gets only signals
@@ -234,14 +197,8 @@ impl Running {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec {
-                tv_sec: left.as_secs() as i64,
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            match poll(
-                &mut [PollFd::new(&self.process.pidfd, PollFlags::IN)],
-                Some(&left),
-            ) {
+            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+            match poll(&mut [PollFd::new(&self.process.pidfd, PollFlags::IN)], Some(&left)) {
                 Ok(ready) => return Ok(ready > 0),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(Error::system("wait for a process", errno)),
@@ -284,14 +241,8 @@ impl Signaller {
 /// # Errors
 /// [`Error::System`] when `terminal` is none.
 pub fn set_window_size(terminal: impl AsFd, size: WindowSize) -> Result<()> {
-    let size = rustix::termios::Winsize {
-        ws_row: size.rows,
-        ws_col: size.columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    rustix::termios::tcsetwinsize(terminal, size)
-        .map_err(|errno| Error::system("set the size of a terminal", errno))
+    let size = rustix::termios::Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(terminal, size).map_err(|errno| Error::system("set the size of a terminal", errno))
 }
 
 fn send(pidfd: &OwnedFd, signal: Signal) -> Result<()> {
@@ -313,8 +264,7 @@ struct SandboxProcess {
 
 impl SandboxProcess {
     fn reap(&mut self) -> Result<Waited> {
-        let waited =
-            sys::wait4(self.pid, 0).map_err(|errno| Error::system("wait for a process", errno))?;
+        let waited = sys::wait4(self.pid, 0).map_err(|errno| Error::system("wait for a process", errno))?;
         self.reaped = true;
         waited.ok_or_else(|| Error::system("wait for a process", rustix::io::Errno::CHILD))
     }
@@ -328,13 +278,8 @@ impl SandboxProcess {
             out_of_memory_kills: self.cgroup.as_ref().map_or(0, Cgroup::out_of_memory_kills),
         };
         self.cgroup = None;
-        self.stubs
-            .remove()
-            .map_err(|error| Error::system("remove a mount point from the root", error))?;
-        Ok(Exit {
-            status: ExitStatus::from_wait(waited.status),
-            usage,
-        })
+        self.stubs.remove().map_err(|error| Error::system("remove a mount point from the root", error))?;
+        Ok(Exit { status: ExitStatus::from_wait(waited.status), usage })
     }
 }
 
@@ -353,11 +298,7 @@ struct Stubs(Vec<Stub>);
 
 impl Stubs {
     fn remove(&mut self) -> io::Result<()> {
-        std::mem::take(&mut self.0)
-            .iter()
-            .rev()
-            .map(Stub::remove)
-            .fold(Ok(()), io::Result::and)
+        std::mem::take(&mut self.0).iter().rev().map(Stub::remove).fold(Ok(()), io::Result::and)
     }
 }
 
@@ -393,21 +334,16 @@ impl Diagnosis {
     fn error(&self, failure: &Report) -> Error {
         match failure {
             Report::StepFailed { step, errno } => Error::Setup {
-                step: self
-                    .plan
-                    .steps
-                    .get(*step)
-                    .map_or_else(|| "set up the process".to_owned(), ToString::to_string),
+                step: self.plan.steps.get(*step).map_or_else(|| "set up the process".to_owned(), ToString::to_string),
                 source: (*errno).into(),
             },
             Report::ExecFailed(errno) => Error::Exec {
                 program: self.name.clone(),
                 problem: exec_problem::diagnose(self.root.as_fd(), &self.plan.program, *errno),
             },
-            Report::Ready | Report::Terminal(_) => Error::system(
-                "hear from the sandbox's first process",
-                rustix::io::Errno::PROTO,
-            ),
+            Report::Ready | Report::Terminal(_) => {
+                Error::system("hear from the sandbox's first process", rustix::io::Errno::PROTO)
+            }
         }
     }
 }
@@ -415,22 +351,16 @@ impl Diagnosis {
 fn open_root(rootfs: Rootfs) -> Result<OwnedFd> {
     match rootfs {
         Rootfs::Mount(mount) => Ok(mount),
-        Rootfs::Dir(path) => clone_tree(&path).map_err(|source| Error::Mount {
-            source_path: path,
-            target: "/".into(),
-            source,
-        }),
+        Rootfs::Dir(path) => {
+            clone_tree(&path).map_err(|source| Error::Mount { source_path: path, target: "/".into(), source })
+        }
     }
 }
 
 fn open_streams(stdio: Stdio) -> io::Result<(Streams, ParentStreams)> {
     match stdio {
         Stdio::Terminal(size) => Ok((Streams::Terminal(size), ParentStreams::default())),
-        Stdio::Streams {
-            stdin,
-            stdout,
-            stderr,
-        } => {
+        Stdio::Streams { stdin, stdout, stderr } => {
             let mut stdin = stdin.open(Direction::In)?;
             let mut stdout = stdout.open(Direction::Out)?;
             let mut stderr = stderr.open(Direction::Out)?;
@@ -448,9 +378,7 @@ fn open_streams(stdio: Stdio) -> io::Result<(Streams, ParentStreams)> {
 /// Clones with all signals blocked, so that no handler of this program runs in the child.
 fn clone_quietly(options: CloneOptions<'_>, child: impl FnOnce() -> i32) -> Result<(Pid, OwnedFd)> {
     let failed = |errno: nix::Error| Error::system("block signals", errno);
-    let before = SigSet::all()
-        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
-        .map_err(failed)?;
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).map_err(failed)?;
     let cloned = sys::clone_process(options, child);
     before.thread_set_mask().map_err(failed)?;
     cloned.map_err(|errno| Error::system("create the namespaces of a sandbox", errno))

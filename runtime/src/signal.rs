@@ -7,9 +7,9 @@ use crate::error::Error;
 
 /// Names in the order of their numbers on Linux (x86 and ARM), from 1, without the prefix `SIG`.
 const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
 ];
 
 /// The first and the last real-time signal that a program can use.
@@ -54,29 +54,15 @@ impl FromStr for Signal {
     fn from_str(text: &str) -> Result<Self, Error> {
         let upper = text.to_ascii_uppercase();
         let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
-        let named = NAMES
-            .iter()
-            .position(|name| *name == bare)
-            .map(|index| index as i32 + 1);
-        let number = named
-            .or_else(|| upper.parse().ok())
-            .or_else(|| real_time(bare));
-        number
-            .and_then(Self::from_number)
-            .ok_or_else(|| Error::InvalidValue {
-                what: "signal",
-                value: text.to_owned(),
-            })
+        let named = NAMES.iter().position(|name| *name == bare).map(|index| index as i32 + 1);
+        let number = named.or_else(|| upper.parse().ok()).or_else(|| real_time(bare));
+        number.and_then(Self::from_number).ok_or_else(|| Error::InvalidValue { what: "signal", value: text.to_owned() })
     }
 }
 
 fn real_time(name: &str) -> Option<i32> {
     let offset = |rest: &str| {
-        if rest.is_empty() {
-            Some(0)
-        } else {
-            rest.parse::<i32>().ok()
-        }
+        if rest.is_empty() { Some(0) } else { rest.parse::<i32>().ok() }
     };
     let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
         (Some(rest), _) => RTMIN + offset(rest)?,
@@ -88,10 +74,7 @@ fn real_time(name: &str) -> Option<i32> {
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match usize::try_from(self.0 - 1)
-            .ok()
-            .and_then(|index| NAMES.get(index))
-        {
+        match usize::try_from(self.0 - 1).ok().and_then(|index| NAMES.get(index)) {
             Some(name) => write!(f, "SIG{name}"),
             None => write!(f, "SIGRTMIN+{}", self.0 - RTMIN),
         }

@@ -47,31 +47,19 @@ impl Stdio {
     /// All three as dhow's own.
     #[must_use]
     pub fn inherit() -> Self {
-        Self::Streams {
-            stdin: Stream::Inherit,
-            stdout: Stream::Inherit,
-            stderr: Stream::Inherit,
-        }
+        Self::Streams { stdin: Stream::Inherit, stdout: Stream::Inherit, stderr: Stream::Inherit }
     }
 
     /// No input, and output through pipes: a `RUN` step.
     #[must_use]
     pub fn output() -> Self {
-        Self::Streams {
-            stdin: Stream::Null,
-            stdout: Stream::Pipe,
-            stderr: Stream::Pipe,
-        }
+        Self::Streams { stdin: Stream::Null, stdout: Stream::Pipe, stderr: Stream::Pipe }
     }
 
     /// Pipes for all three.
     #[must_use]
     pub fn pipes() -> Self {
-        Self::Streams {
-            stdin: Stream::Pipe,
-            stdout: Stream::Pipe,
-            stderr: Stream::Pipe,
-        }
+        Self::Streams { stdin: Stream::Pipe, stdout: Stream::Pipe, stderr: Stream::Pipe }
     }
 }
 
@@ -96,17 +84,11 @@ impl Stream {
     pub(crate) fn open(self, direction: Direction) -> Result<StreamEnds, Errno> {
         match self {
             Self::Inherit => Ok(StreamEnds::default()),
-            Self::File(file) => Ok(StreamEnds {
-                child: Some(file),
-                ..StreamEnds::default()
-            }),
+            Self::File(file) => Ok(StreamEnds { child: Some(file), ..StreamEnds::default() }),
             Self::Null => {
                 use rustix::fs::{Mode, OFlags, open};
                 let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-                Ok(StreamEnds {
-                    child: Some(null),
-                    ..StreamEnds::default()
-                })
+                Ok(StreamEnds { child: Some(null), ..StreamEnds::default() })
             }
             Self::Pipe => {
                 let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -114,11 +96,7 @@ impl Stream {
                     Direction::In => (read, write),
                     Direction::Out => (write, read),
                 };
-                Ok(StreamEnds {
-                    child: Some(child),
-                    parent: Some(parent),
-                    is_pipe: true,
-                })
+                Ok(StreamEnds { child: Some(child), parent: Some(parent), is_pipe: true })
             }
         }
     }

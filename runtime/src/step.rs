@@ -129,12 +129,7 @@ impl fmt::Display for Step {
     /// The step as the words after `cannot`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mount(fs) => write!(
-                f,
-                "mount {} at `{}`",
-                fs.name.to_string_lossy(),
-                text(&fs.target)
-            ),
+            Self::Mount(fs) => write!(f, "mount {} at `{}`", fs.name.to_string_lossy(), text(&fs.target)),
             Self::Attach { target, .. } => write!(f, "mount at `{}`", text(target)),
             Self::Ensure { path, .. } => write!(f, "make the mount point `{}`", text(path)),
             Self::MakeWorkingDirectory(path) => {

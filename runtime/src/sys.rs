@@ -23,15 +23,8 @@ pub(crate) struct CStringArray {
 
 impl CStringArray {
     pub(crate) fn new(strings: Vec<CString>) -> Self {
-        let pointers = strings
-            .iter()
-            .map(|s| s.as_ptr())
-            .chain([ptr::null()])
-            .collect();
-        Self {
-            pointers,
-            _strings: strings,
-        }
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, _strings: strings }
     }
 }
 
@@ -40,11 +33,7 @@ fn last_errno() -> Errno {
 }
 
 fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
-    if result == -1 {
-        Err(last_errno())
-    } else {
-        Ok(result)
-    }
+    if result == -1 { Err(last_errno()) } else { Ok(result) }
 }
 
 /// `CLONE_INTO_CGROUP` of the kernel's `linux/sched.h`; libc's constant is too narrow.
@@ -63,10 +52,7 @@ pub(crate) struct CloneOptions<'fd> {
 ///
 /// `child` runs on a copy of this thread's memory, in which locks of other threads may be held for ever: it must
 /// not allocate, lock or panic. A panic in it ends the child at once instead of unwinding into the caller's frames.
-pub(crate) fn clone_process(
-    options: CloneOptions<'_>,
-    child: impl FnOnce() -> i32,
-) -> Result<(Pid, OwnedFd), Errno> {
+pub(crate) fn clone_process(options: CloneOptions<'_>, child: impl FnOnce() -> i32) -> Result<(Pid, OwnedFd), Errno> {
     let mut pidfd: RawFd = -1;
     // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -79,13 +65,7 @@ pub(crate) fn clone_process(
     }
     // SAFETY: no CLONE_VM and no stack, so this is a fork: the child goes on in its own copy of all memory.
     // `args` outlives the call and has the size that is passed.
-    let pid = check(unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw mut args,
-            size_of::<libc::clone_args>(),
-        )
-    })?;
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) })?;
     match Pid::from_raw(pid as i32) {
         // SAFETY: the kernel stored a new descriptor, owned by nobody else, in `pidfd`.
         Some(pid) => Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
@@ -129,13 +109,7 @@ pub(crate) fn fork() -> Result<Option<Pid>, Errno> {
 /// Replaces the program. Returns only on failure.
 pub(crate) fn execve(path: &CStr, arguments: &CStringArray, environment: &CStringArray) -> Errno {
     // SAFETY: both arrays are NULL-terminated and point to strings that live as long as `self`.
-    unsafe {
-        libc::execve(
-            path.as_ptr(),
-            arguments.pointers.as_ptr(),
-            environment.pointers.as_ptr(),
-        )
-    };
+    unsafe { libc::execve(path.as_ptr(), arguments.pointers.as_ptr(), environment.pointers.as_ptr()) };
     last_errno()
 }
 
@@ -153,25 +127,14 @@ pub(crate) fn reset_signal_actions() {
         // SAFETY: all zeroes mean SIG_DFL with no flags; the mask is 8 bytes wide; numbers that cannot be set fail.
         unsafe {
             let no_old = ptr::null_mut::<u64>();
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                default_action.as_ptr(),
-                no_old,
-                size_of::<u64>(),
-            );
+            libc::syscall(libc::SYS_rt_sigaction, signal, default_action.as_ptr(), no_old, size_of::<u64>());
         }
     }
 }
 
 /// Makes the mount that `tree` refers to, and all below it, read-only: `mount_setattr(2)`.
 pub(crate) fn make_tree_read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_RDONLY,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
+    let attributes = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
     // SAFETY: the path is an empty C string and `attributes` has the size that is passed.
     check(unsafe {
         libc::syscall(
@@ -194,36 +157,16 @@ pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Result<(), Errno
 
 /// Installs a classic BPF program as this thread's seccomp filter.
 pub(crate) fn set_seccomp_filter(program: &[libc::sock_filter]) -> Result<(), Errno> {
-    let filter = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_ptr().cast_mut(),
-    };
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
     // SAFETY: the kernel copies `len` instructions from `filter`, which is `program`, and does not write there.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            0,
-            &raw const filter,
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) }).map(drop)
 }
 
 /// Sends a signal by number, real-time signals too.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
     let no_info = ptr::null::<libc::siginfo_t>();
     // SAFETY: a null `info` is allowed and means what kill(2) would send.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            no_info,
-            0,
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0) }).map(drop)
 }
 
 /// What `wait4(2)` tells of a child that ended.
@@ -244,14 +187,7 @@ pub(crate) fn wait4(pid: Pid, options: i32) -> Result<Option<Waited>, Errno> {
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: both pointers are valid for writes during the call.
-        let waited = unsafe {
-            libc::wait4(
-                pid.as_raw_nonzero().get(),
-                &raw mut status,
-                options,
-                &raw mut usage,
-            )
-        };
+        let waited = unsafe { libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, options, &raw mut usage) };
         match check(libc::c_long::from(waited)) {
             Ok(0) => return Ok(None),
             Ok(_) => break,
@@ -268,10 +204,7 @@ pub(crate) fn wait4(pid: Pid, options: i32) -> Result<Option<Waited>, Errno> {
 }
 
 fn duration(time: libc::timeval) -> Duration {
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_usec).unwrap_or(0) * 1000,
-    )
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
 }
 
 /// Sets the flag IFF_UP of the interface `lo` in this network namespace; `socket` is any IP socket of it.
@@ -281,17 +214,9 @@ pub(crate) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
         let mut request: libc::ifreq = std::mem::zeroed();
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
-        check(libc::c_long::from(libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCGIFFLAGS as _,
-            &raw mut request,
-        )))?;
+        check(libc::c_long::from(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request)))?;
         request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        check(libc::c_long::from(libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS as _,
-            &raw mut request,
-        )))?;
+        check(libc::c_long::from(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw mut request)))?;
     }
     Ok(())
 }
@@ -299,8 +224,5 @@ pub(crate) fn bring_loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 /// Makes the open descriptor `slot` refer to the file of `source`; its owner goes on owning the number.
 pub(crate) fn replace_descriptor(source: OwnedFd, slot: RawFd) -> Result<(), Errno> {
     // SAFETY: callers pass the number of a descriptor that the plan owns and that no other code refers to as a file.
-    check(libc::c_long::from(unsafe {
-        libc::dup3(source.as_raw_fd(), slot, libc::O_CLOEXEC)
-    }))
-    .map(drop)
+    check(libc::c_long::from(unsafe { libc::dup3(source.as_raw_fd(), slot, libc::O_CLOEXEC) })).map(drop)
 }

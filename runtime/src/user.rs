@@ -47,12 +47,7 @@ impl User {
     /// 0:0 with the home `/root`.
     #[must_use]
     pub fn root() -> Self {
-        Self {
-            uid: 0,
-            gid: 0,
-            additional_gids: Vec::new(),
-            home: PathBuf::from("/root"),
-        }
+        Self { uid: 0, gid: 0, additional_gids: Vec::new(), home: PathBuf::from("/root") }
     }
 
     /// Reads `user[:group]`, names or numbers, by the account files under the directory `root`.
@@ -63,17 +58,10 @@ impl User {
     /// # Errors
     /// [`Error::UnknownUser`] for a name that is in no file, [`Error::Io`] when a file cannot be read.
     pub fn resolve(root: BorrowedFd<'_>, spec: &str) -> Result<Self> {
-        let (user, group) = spec
-            .split_once(':')
-            .map_or((spec, None), |(user, group)| (user, Some(group)));
+        let (user, group) = spec.split_once(':').map_or((spec, None), |(user, group)| (user, Some(group)));
         let user = if user.is_empty() { "0" } else { user };
         let account = find_account(root, user)?;
-        let mut found = Self {
-            uid: account.uid,
-            gid: account.gid,
-            additional_gids: Vec::new(),
-            home: account.home,
-        };
+        let mut found = Self { uid: account.uid, gid: account.gid, additional_gids: Vec::new(), home: account.home };
         match group.filter(|group| !group.is_empty()) {
             Some(group) => found.gid = find_group(root, group)?,
             None => found.additional_gids = groups_of(root, &account.name)?,
@@ -106,33 +94,18 @@ fn find_account(root: BorrowedFd<'_>, user: &str) -> Result<Account> {
     }
     match (by_id, id) {
         (Some(account), _) => Ok(account),
-        (None, Some(uid)) => Ok(Account {
-            name: String::new(),
-            uid,
-            gid: 0,
-            home: PathBuf::from("/"),
-        }),
-        (None, None) => Err(Error::UnknownUser {
-            kind: "user",
-            name: user.to_owned(),
-            file: "passwd file",
-        }),
+        (None, Some(uid)) => Ok(Account { name: String::new(), uid, gid: 0, home: PathBuf::from("/") }),
+        (None, None) => Err(Error::UnknownUser { kind: "user", name: user.to_owned(), file: "passwd file" }),
     }
 }
 
 fn find_group(root: BorrowedFd<'_>, name: &str) -> Result<u32> {
-    let named = lines(root, "etc/group")?
-        .iter()
-        .filter_map(|line| parse_group(line))
-        .find(|group| group.name == name);
-    named
-        .map(|group| group.gid)
-        .or_else(|| parse_id(name))
-        .ok_or_else(|| Error::UnknownUser {
-            kind: "group",
-            name: name.to_owned(),
-            file: "group file",
-        })
+    let named = lines(root, "etc/group")?.iter().filter_map(|line| parse_group(line)).find(|group| group.name == name);
+    named.map(|group| group.gid).or_else(|| parse_id(name)).ok_or_else(|| Error::UnknownUser {
+        kind: "group",
+        name: name.to_owned(),
+        file: "group file",
+    })
 }
 
 fn groups_of(root: BorrowedFd<'_>, user: &str) -> Result<Vec<u32>> {
@@ -141,12 +114,7 @@ fn groups_of(root: BorrowedFd<'_>, user: &str) -> Result<Vec<u32>> {
     }
     let groups = lines(root, "etc/group")?;
     let member = |group: &Group| group.members.iter().any(|member| member == user);
-    Ok(groups
-        .iter()
-        .filter_map(|line| parse_group(line))
-        .filter(member)
-        .map(|group| group.gid)
-        .collect())
+    Ok(groups.iter().filter_map(|line| parse_group(line)).filter(member).map(|group| group.gid).collect())
 }
 
 fn parse_account(line: &str) -> Option<Account> {
@@ -155,12 +123,7 @@ fn parse_account(line: &str) -> Option<Account> {
         return None;
     };
     let home = if home.is_empty() { "/" } else { home };
-    Some(Account {
-        name: name.to_owned(),
-        uid: parse_id(uid)?,
-        gid: parse_id(gid)?,
-        home: PathBuf::from(home),
-    })
+    Some(Account { name: name.to_owned(), uid: parse_id(uid)?, gid: parse_id(gid)?, home: PathBuf::from(home) })
 }
 
 fn parse_group(line: &str) -> Option<Group> {
@@ -168,14 +131,8 @@ fn parse_group(line: &str) -> Option<Group> {
     let [name, _, gid, ..] = fields[..] else {
         return None;
     };
-    let members = fields.get(3).map_or(Vec::new(), |list| {
-        list.split(',').map(str::to_owned).collect()
-    });
-    Some(Group {
-        name: name.to_owned(),
-        gid: parse_id(gid)?,
-        members,
-    })
+    let members = fields.get(3).map_or(Vec::new(), |list| list.split(',').map(str::to_owned).collect());
+    Some(Group { name: name.to_owned(), gid: parse_id(gid)?, members })
 }
 
 /// The lines of a file of the image; a file that is missing has none.
@@ -195,10 +152,7 @@ fn lines(root: BorrowedFd<'_>, path: &'static str) -> Result<Vec<String>> {
     let reader = BufReader::new(File::from(file).take(LARGEST_FILE));
     reader
         .split(b'\n')
-        .map(|line| {
-            line.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
-                .map_err(failed)
-        })
+        .map(|line| line.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).map_err(failed))
         .collect()
 }
 
@@ -243,11 +197,7 @@ mod tests {
         ];
         for (spec, uid, gid, groups, home) in cases {
             let user = User::resolve(root.as_fd(), spec).unwrap();
-            assert_eq!(
-                (user.uid, user.gid, &user.additional_gids[..]),
-                (*uid, *gid, *groups),
-                "{spec}"
-            );
+            assert_eq!((user.uid, user.gid, &user.additional_gids[..]), (*uid, *gid, *groups), "{spec}");
             assert_eq!(user.home.to_str(), Some(*home), "{spec}");
         }
     }
@@ -257,23 +207,11 @@ mod tests {
         let dir = image();
         let root = fs::File::open(dir.path()).unwrap();
         for (spec, expected) in [
-            (
-                "nobody",
-                "unable to find user `nobody`: no matching entries in passwd file",
-            ),
-            (
-                "alice:nogroup",
-                "unable to find group `nogroup`: no matching entries in group file",
-            ),
-            (
-                "-1",
-                "unable to find user `-1`: no matching entries in passwd file",
-            ),
+            ("nobody", "unable to find user `nobody`: no matching entries in passwd file"),
+            ("alice:nogroup", "unable to find group `nogroup`: no matching entries in group file"),
+            ("-1", "unable to find user `-1`: no matching entries in passwd file"),
         ] {
-            assert_eq!(
-                User::resolve(root.as_fd(), spec).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(User::resolve(root.as_fd(), spec).unwrap_err().to_string(), expected);
         }
     }
 

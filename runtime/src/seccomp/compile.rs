@@ -4,8 +4,7 @@
 //! about eight instructions, and the kernel's own cache of calls that always pass sees constant answers.
 
 use libc::{
-    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET,
-    BPF_W, sock_filter,
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter,
 };
 
 use crate::capabilities::CapabilitySet;
@@ -52,10 +51,7 @@ pub(crate) fn compile(filter: Seccomp, capabilities: CapabilitySet) -> Option<Ve
     } else {
         let mut wide = intervals(X86_64, capabilities, 0);
         wide.extend(intervals(X32, capabilities, X32_BIT));
-        vec![
-            (AUDIT_X86_64, wide),
-            (AUDIT_I386, intervals(I386, capabilities, 0)),
-        ]
+        vec![(AUDIT_X86_64, wide), (AUDIT_I386, intervals(I386, capabilities, 0))]
     };
     let mut program = vec![load(ARCHITECTURE)];
     for (architecture, intervals) in native {
@@ -72,16 +68,9 @@ pub(crate) fn compile(filter: Seccomp, capabilities: CapabilitySet) -> Option<Ve
 /// The answers for one column of the table, with `base` added to its numbers.
 fn intervals(column: usize, capabilities: CapabilitySet, base: u32) -> Vec<Interval> {
     let mut actions = vec![Action::Errno(EPERM); 600];
-    actions.truncate(if column == X32 {
-        600
-    } else {
-        NEWEST as usize + 1
-    });
+    actions.truncate(if column == X32 { 600 } else { NEWEST as usize + 1 });
     for (_, numbers, rule) in TABLE {
-        if let Some(action) = usize::try_from(numbers[column])
-            .ok()
-            .and_then(|number| actions.get_mut(number))
-        {
+        if let Some(action) = usize::try_from(numbers[column]).ok().and_then(|number| actions.get_mut(number)) {
             *action = rule.action(capabilities);
         }
     }
@@ -89,10 +78,7 @@ fn intervals(column: usize, capabilities: CapabilitySet, base: u32) -> Vec<Inter
     let mut found: Vec<Interval> = Vec::new();
     for (number, action) in actions.into_iter().enumerate() {
         if found.last().is_none_or(|last| last.action != action) {
-            found.push(Interval {
-                start: base + number as u32,
-                action,
-            });
+            found.push(Interval { start: base + number as u32, action });
         }
     }
     found
@@ -128,12 +114,8 @@ fn leaf(action: Action) -> Vec<sock_filter> {
             refuse(EPERM),
         ],
         Action::AllowFirstArgument(ranges) => {
-            let mut code = vec![
-                load(FIRST_ARGUMENT_HIGH),
-                jump(BPF_JEQ, 0, 1, 0),
-                refuse(EPERM),
-                load(FIRST_ARGUMENT_LOW),
-            ];
+            let mut code =
+                vec![load(FIRST_ARGUMENT_HIGH), jump(BPF_JEQ, 0, 1, 0), refuse(EPERM), load(FIRST_ARGUMENT_LOW)];
             for (first, last) in ranges {
                 code.push(jump(BPF_JGE, *first, 0, 2));
                 code.push(jump(BPF_JGT, *last, 1, 0));
@@ -146,12 +128,7 @@ fn leaf(action: Action) -> Vec<sock_filter> {
 }
 
 fn statement(code: u32, k: u32) -> sock_filter {
-    sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
 fn load(offset: u32) -> sock_filter {
@@ -171,10 +148,5 @@ fn skip(instructions: usize) -> sock_filter {
 }
 
 fn jump(comparison: u32, k: u32, if_true: u8, if_false: u8) -> sock_filter {
-    sock_filter {
-        code: (BPF_JMP | comparison | BPF_K) as u16,
-        jt: if_true,
-        jf: if_false,
-        k,
-    }
+    sock_filter { code: (BPF_JMP | comparison | BPF_K) as u16, jt: if_true, jf: if_false, k }
 }

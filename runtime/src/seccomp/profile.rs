@@ -31,25 +31,10 @@ pub(crate) enum Action {
 }
 
 /// All families but DECnet, econet, ATM, IrDA, WANPIPE, IUCV, CAIF, kernel crypto and virtual machine sockets.
-const SOCKET_FAMILIES: &[(u32, u32)] = &[
-    (0, 11),
-    (13, 18),
-    (21, 22),
-    (24, 24),
-    (26, 33),
-    (35, 36),
-    (39, 39),
-    (41, 45),
-];
+const SOCKET_FAMILIES: &[(u32, u32)] = &[(0, 11), (13, 18), (21, 22), (24, 24), (26, 33), (35, 36), (39, 39), (41, 45)];
 
 /// Linux, Linux 32 bit, each with the old `uname` release, and the question for the present one.
-const PERSONALITIES: &[(u32, u32)] = &[
-    (0, 0),
-    (8, 8),
-    (0x20000, 0x20000),
-    (0x20008, 0x20008),
-    (u32::MAX, u32::MAX),
-];
+const PERSONALITIES: &[(u32, u32)] = &[(0, 0), (8, 8), (0x20000, 0x20000), (0x20008, 0x20008), (u32::MAX, u32::MAX)];
 
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 const CLONE_NAMESPACES: u32 = 0x7e02_0000;

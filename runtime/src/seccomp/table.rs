@@ -12,8 +12,7 @@ const A: Rule = Rule::Always;
 const DAC_READ_SEARCH: Rule = Rule::With(&[Capability::numbered(2)]);
 const SYS_ADMIN: Rule = Rule::With(&[Capability::numbered(21)]);
 const SYS_ADMIN_OR_BPF: Rule = Rule::With(&[Capability::numbered(21), Capability::numbered(39)]);
-const SYS_ADMIN_OR_PERFMON: Rule =
-    Rule::With(&[Capability::numbered(21), Capability::numbered(38)]);
+const SYS_ADMIN_OR_PERFMON: Rule = Rule::With(&[Capability::numbered(21), Capability::numbered(38)]);
 const SYS_ADMIN_OR_SYSLOG: Rule = Rule::With(&[Capability::numbered(21), Capability::numbered(34)]);
 const SYS_BOOT: Rule = Rule::With(&[Capability::numbered(22)]);
 const SYS_CHROOT: Rule = Rule::With(&[Capability::numbered(18)]);

@@ -28,9 +28,7 @@ impl BusyboxRoot {
             eprintln!("SKIP: no {BUSYBOX}; install the package busybox-static");
             return None;
         }
-        let root = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let root = Self { dir: tempfile::tempdir().unwrap() };
         for dir in ["bin", "etc", "tmp", "root", "home/alice"] {
             fs::create_dir_all(root.path().join(dir)).unwrap();
         }
@@ -38,10 +36,7 @@ impl BusyboxRoot {
         for applet in APPLETS.split_whitespace() {
             symlink("busybox", root.path().join("bin").join(applet)).unwrap();
         }
-        root.write(
-            "etc/passwd",
-            "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n",
-        );
+        root.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n");
         root.write("etc/group", "root:x:0:\nalice:x:1000:\nstaff:x:50:alice\n");
         Some(root)
     }
@@ -100,11 +95,7 @@ pub(crate) fn run(bundle: Bundle) -> Result<Outcome, Error> {
     let errors = std::thread::spawn(move || read(&mut stderr));
     let stdout = read(&mut stdout);
     let exit = running.wait()?;
-    Ok(Outcome {
-        stdout,
-        stderr: errors.join().unwrap(),
-        exit,
-    })
+    Ok(Outcome { stdout, stderr: errors.join().unwrap(), exit })
 }
 
 fn read(file: &mut File) -> String {
