@@ -11,6 +11,9 @@ pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return Some(problem.code());
     }
+    if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
+        return Some(of_store(error));
+    }
     None
 }
 
@@ -22,5 +25,17 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<FromHostError>() {
         return error.hint();
     }
+    if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
+        return error.hint();
+    }
     None
+}
+
+/// What a user got wrong is no failure of the store.
+fn of_store(error: &dhow_layer_store::Error) -> Exit {
+    use dhow_layer_store::Error;
+    match error {
+        Error::ImageNotFound { .. } | Error::AmbiguousId { .. } | Error::ImageInUse { .. } => Exit::Failure,
+        _ => Exit::Store,
+    }
 }

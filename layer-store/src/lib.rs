@@ -4,6 +4,7 @@
 
 pub mod oci;
 
+pub mod archive;
 mod blob;
 mod durable;
 mod error;

@@ -34,7 +34,7 @@ pub(crate) enum Trust {
 /// The ways to reach `registry`, in the order in which they are tried.
 pub(crate) fn endpoints(registry: &str, insecure: &[String]) -> Result<Vec<Endpoint>> {
     let host = if registry == DOCKER_HUB { DOCKER_HUB_API } else { registry };
-    let at = |scheme: &str, trust| Ok(Endpoint { base: base(scheme, host, registry)?, trust });
+    let at = |scheme: &str, trust| -> Result<Endpoint> { Ok(Endpoint { base: base(scheme, host, registry)?, trust }) };
     let secure = at("https", Trust::Verified)?;
     if insecure.iter().any(|name| name == registry) {
         return Ok(vec![at("https", Trust::Anyone)?, at("http", Trust::Verified)?]);

@@ -259,17 +259,18 @@ pub enum Error {
         /// Registry and repository.
         repository: String,
     },
-    /// The local store failed.
-    #[error("cannot {operation}")]
-    Store {
-        /// What was to be done.
-        operation: &'static str,
-        /// Why it failed.
+    /// The registry does not accept a credential.
+    #[error("the registry `{registry}` refused the user name or password")]
+    LoginRefused {
+        /// The registry.
+        registry: String,
+        /// Its answer.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-        /// The store's own hint.
-        hint: Option<String>,
+        source: Box<Error>,
     },
+    /// The local store failed.
+    #[error(transparent)]
+    Store(#[from] dhow_layer_store::Error),
     /// A local file or socket failed.
     #[error("cannot {operation} `{subject}`")]
     Io {

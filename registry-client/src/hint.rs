@@ -29,7 +29,10 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             Some(format!("name one of them, such as `--platform {first}`"))
         }
         Error::BlobMissing { .. } => Some("the registry lost it; push the image again".to_owned()),
-        Error::Store { hint, .. } => hint.clone(),
+        Error::LoginRefused { .. } => {
+            Some("check both; with two-factor authentication an access token takes the password's place".to_owned())
+        }
+        Error::Store(error) => error.hint(),
         Error::InvalidRegistry(_) | Error::Settings { .. } | Error::Protocol { .. } | Error::Document { .. } => None,
         Error::Io { .. } => None,
     }

@@ -6,7 +6,7 @@ use super::docker_config::{DockerConfig, Removed};
 use super::helper::Helper;
 use super::{Credential, Credentials};
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::ClientOptions;
 
 /// Where a log-in was written to.
@@ -30,7 +30,8 @@ pub async fn login(
 ) -> Result<LoginStore> {
     let explicit = Some((registry.to_owned(), credential.clone()));
     let credentials = Credentials { explicit, ..Credentials::default() };
-    Client::new(ClientOptions { credentials, ..options.clone() })?.ping(registry).await?;
+    let client = Client::new(ClientOptions { credentials, ..options.clone() })?;
+    client.ping(registry).await.map_err(|error| refusal(registry, error))?;
     let mut file = DockerConfig::read(config)?;
     let Some(name) = helper_name(&file, registry) else {
         file.set(registry, Some(&credential))?;
@@ -42,6 +43,17 @@ pub async fn login(
     file.set(registry, None)?;
     file.write(config)?;
     Ok(LoginStore::Helper(name))
+}
+
+fn refusal(registry: &str, error: Error) -> Error {
+    let refused = |error: &Error| matches!(error.status(), Some(400 | 401 | 403));
+    match error {
+        Error::Token { source, .. } if refused(&source) => {
+            Error::LoginRefused { registry: registry.to_owned(), source }
+        }
+        error if refused(&error) => Error::LoginRefused { registry: registry.to_owned(), source: Box::new(error) },
+        error => error,
+    }
 }
 
 /// Forgets the credential for `registry`; tells whether there was one in the file or a helper was asked to forget it.
