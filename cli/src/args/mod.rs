@@ -24,7 +24,9 @@ pub(crate) use image::{
 };
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
 pub(crate) use run::{CreateArgs, CreateOptions, PullPolicyArg, RunArgs};
-pub(crate) use system::{BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand};
+pub(crate) use system::{
+    BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand,
+};
 pub(crate) use unsupported::explain;
 
 /// Builds, keeps, moves and runs container images: one program, no daemon.
