@@ -56,8 +56,7 @@ pub fn unpack(tar: impl Read, root: &Root, whiteouts: Whiteouts) -> Result<Unpac
         done.bytes += entry.size;
     }
     unpacker.set_directory_times()?;
-    let read_error = |source| Error::Stream { action: "read the tar stream", source };
-    io::copy(&mut reader.into_inner(), &mut io::sink()).map_err(read_error)?;
+    io::copy(&mut reader.into_inner(), &mut io::sink()).map_err(Error::stream("read the tar stream"))?;
     Ok(done)
 }
 
@@ -193,7 +192,7 @@ impl Unpacker<'_> {
             }
             let count = data
                 .read(&mut self.buffer)
-                .map_err(|source| Error::Stream { action: "read the tar stream", source })?;
+                .map_err(Error::stream("read the tar stream"))?;
             if count == 0 {
                 break;
             }
