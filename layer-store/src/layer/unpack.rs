@@ -190,9 +190,7 @@ impl Unpacker<'_> {
                 let offset = i64::try_from(hole).map_err(|_| invalid(entry, "it has a hole larger than any file"))?;
                 file.seek(SeekFrom::Current(offset)).map_err(failed())?;
             }
-            let count = data
-                .read(&mut self.buffer)
-                .map_err(Error::stream("read the tar stream"))?;
+            let count = data.read(&mut self.buffer).map_err(Error::stream("read the tar stream"))?;
             if count == 0 {
                 break;
             }
