@@ -252,7 +252,7 @@ fn overlays_take_hundreds_of_layers_with_long_paths() {
     make_dir(&upper).unwrap();
     make_dir(&work).unwrap();
     let upper = Upper { upper: &upper, work: &work, durability: Durability::Kept };
-    let mount = match overlay::mount(&lowers, Some(upper)) {
+    let mount = match overlay::mount(&lowers, Some(upper), directory.path()) {
         Err(error) => return eprintln!("SKIP: no overlay: {error}: {:?}", std::error::Error::source(&error)),
         Ok(mount) => mount,
     };
@@ -260,7 +260,7 @@ fn overlays_take_hundreds_of_layers_with_long_paths() {
     let text = std::io::read_to_string(root.open_file(Path::new("top")).unwrap()).unwrap();
     assert_eq!(text, "199");
     let too_many = vec![long; 501];
-    assert!(matches!(overlay::mount(&too_many, None), Err(crate::Error::TooManyLayers(501))));
+    assert!(matches!(overlay::mount(&too_many, None, directory.path()), Err(crate::Error::TooManyLayers(501))));
 }
 
 #[test]
