@@ -4,6 +4,7 @@
 
 pub mod oci;
 
+pub mod archive;
 mod blob;
 mod durable;
 mod error;
@@ -11,6 +12,7 @@ mod find;
 mod gc;
 mod image;
 mod ingest;
+mod layer;
 mod layer_entry;
 mod options;
 mod record;
@@ -19,6 +21,7 @@ mod removal;
 mod root;
 mod staging;
 mod store;
+mod tarball;
 #[cfg(test)]
 mod test_store;
 
@@ -28,6 +31,7 @@ pub use find::Found;
 pub use gc::{SweepOptions, Swept, WhenBusy};
 pub use image::Image;
 pub use ingest::BlobIngest;
+pub use layer::{Unpacked, Whiteouts, unpack};
 pub use layer_entry::{Layer, LayerId, Stack};
 pub use options::{SnapshotterChoice, StoreOptions};
 pub use record::{CacheKey, CacheRecord, ListedRecord};
@@ -36,3 +40,4 @@ pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
 pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
 pub use staging::StagingDir;
 pub use store::Store;
+pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
