@@ -24,7 +24,9 @@ pub(crate) use image::{
 };
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
 pub(crate) use run::{CreateArgs, CreateOptions, PullPolicyArg, RunArgs};
-pub(crate) use system::{BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand};
+pub(crate) use system::{
+    BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand,
+};
 pub(crate) use unsupported::explain;
 
 /// Builds, keeps, moves and runs container images: one program, no daemon.
@@ -47,6 +49,10 @@ pub(crate) struct Global {
     /// Directory of config.json with registry credentials [default: ~/.docker]
     #[arg(long, env = "DOCKER_CONFIG", value_name = "DIR", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Registry whose certificate is not checked and that may speak plain HTTP; may be repeated
+    #[arg(long = "insecure-registry", env = "DHOW_INSECURE_REGISTRIES", value_name = "HOST[:PORT]")]
+    #[arg(value_delimiter = ',', hide_env_values = true, global = true)]
+    pub(crate) insecure_registries: Vec<String>,
     /// Say more about errors
     #[arg(short = 'D', long)]
     pub(crate) debug: bool,
