@@ -23,7 +23,7 @@ pub(crate) use image::{
     SaveArgs, TagArgs,
 };
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
-pub(crate) use run::{CreateArgs, CreateOptions, PullPolicyArg, RunArgs};
+pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
 pub(crate) use system::{
     BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand,
 };

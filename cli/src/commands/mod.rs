@@ -11,6 +11,7 @@ mod logout;
 mod pull;
 // mod push;
 mod rmi;
+mod run;
 mod tag;
 mod version;
 
