@@ -15,6 +15,7 @@ mod ingest;
 mod layer;
 mod layer_entry;
 mod options;
+mod portable;
 mod record;
 mod refs;
 mod removal;
