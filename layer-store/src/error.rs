@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::archive::ArchiveProblem;
 use crate::oci::{Digest, InvalidDigest, InvalidReference};
+use crate::removal::Conflict;
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -163,9 +165,21 @@ pub enum Error {
         /// The ids, shortened.
         candidates: Vec<String>,
     },
+    /// A rule keeps an image from being removed.
+    #[error("cannot remove image `{name}`")]
+    ImageInUse {
+        /// What was asked for.
+        name: String,
+        /// The rule.
+        #[source]
+        conflict: Conflict,
+    },
     /// The text is not an image reference.
     #[error(transparent)]
     Reference(#[from] InvalidReference),
+    /// An archive cannot be loaded.
+    #[error("cannot load the archive")]
+    Archive(#[from] ArchiveProblem),
     /// Somebody else is using the store.
     #[error("the store `{0}` is in use by another dhow process")]
     InUse(PathBuf),
@@ -189,7 +203,7 @@ impl Error {
     /// An [`Error::Io`], for `map_err`.
     ///
     /// An error of this crate that travelled inside an [`io::Error`] is taken out.
-    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self + use<E> {
         let path = path.to_owned();
         move |source| match source.into().downcast::<Self>() {
             Ok(own) => own,
@@ -238,6 +252,8 @@ impl Error {
             }
             Self::ImageNotFound { .. } => Some("`dhow images` lists what there is; `dhow pull` gets more".to_owned()),
             Self::AmbiguousId { .. } => Some("give more digits of the id".to_owned()),
+            Self::ImageInUse { conflict, .. } => Some(conflict.hint()),
+            Self::Archive(problem) => problem.hint(),
             Self::InUse(_) => Some("wait until the other commands have ended, and try again".to_owned()),
             _ => None,
         }

@@ -13,7 +13,7 @@ const SUGGESTIONS: usize = 3;
 pub struct Found {
     /// The image.
     pub image: ImageId,
-    /// The name that was meant, and what it stands for; `None` if it was found by its id.
+    /// The name in the store that was meant, and what it stands for; `None` if the image was found by its id.
     pub reference: Option<(Reference, RefTarget)>,
 }
 
@@ -47,20 +47,19 @@ impl Store {
     }
 
     fn find_reference(&self, reference: &Reference) -> Result<Option<Found>> {
-        let target = match (self.resolve(reference)?, reference.digest()) {
-            (Some(target), _) => target,
-            (None, None) => return Ok(None),
+        let name = reference.digest().map_or_else(|| reference.clone(), |digest| reference.with_digest(*digest));
+        let entry = match (self.resolve(&name)?, name.digest()) {
+            (Some(target), _) => Some((name, target)),
+            (None, None) => None,
             (None, Some(digest)) => {
-                let named = |target: &RefTarget| target.manifest.as_ref().is_some_and(|known| known.digest == *digest);
-                let same_repository = |known: &Reference| known.name() == reference.name();
-                let references = self.references()?;
-                match references.into_iter().find(|(known, target)| same_repository(known) && named(target)) {
-                    Some((_, target)) => target,
-                    None => return Ok(None),
-                }
+                let is_meant = |(known, target): &(Reference, RefTarget)| {
+                    known.name() == name.name()
+                        && target.manifest.as_ref().is_some_and(|manifest| manifest.digest == *digest)
+                };
+                self.references()?.into_iter().find(is_meant)
             }
         };
-        Ok(Some(Found { image: target.image, reference: Some((reference.clone(), target)) }))
+        Ok(entry.map(|entry| Found { image: entry.1.image, reference: Some(entry) }))
     }
 
     fn find_id(&self, digits: &str) -> Result<Option<Found>> {

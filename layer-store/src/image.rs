@@ -164,6 +164,11 @@ impl Store {
     /// The file system refuses.
     pub fn remove_image(&self, id: &ImageId) -> Result<()> {
         let _lock = durable::lock_directory(&self.path("images"))?;
+        self.forget_image(id)
+    }
+
+    /// The same for whoever has the lock of `images`.
+    pub(crate) fn forget_image(&self, id: &ImageId) -> Result<()> {
         durable::remove(&self.image_path(id)).map(drop)
     }
 

@@ -35,6 +35,8 @@ impl Store {
     /// # Errors
     /// There is no such image, or the file system refuses.
     pub fn tag(&self, reference: &Reference, image: &ImageId, manifest: Option<Descriptor>) -> Result<()> {
+        // The lock keeps the image from going while it gets the name.
+        let _lock = durable::lock_directory(&self.path("images"))?;
         self.image(image)?;
         let target = RefTarget { image: *image, manifest };
         self.write_file(&self.ref_path(reference), &durable::encode("a reference", &target)?)

@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
+use crate::layer_entry::LayerId;
 use crate::oci::{ImageConfig, ImageId, MediaType, Raw};
 use crate::options::StoreOptions;
 use crate::store::Store;
@@ -28,6 +29,15 @@ impl TestStore {
         let config = ImageConfig { author: Some(author.to_owned()), ..ImageConfig::default() };
         let config = Raw::create(config).expect("config");
         self.add_image(&config, MediaType::OciConfig, &[], None).expect("image")
+    }
+
+    /// Adds an image on layers that are in the store.
+    pub(crate) fn add_image_on(&self, layers: &[LayerId]) -> ImageId {
+        let mut config = ImageConfig::default();
+        let diff_id = |id| self.layer(id).expect("layer").known_diff_id().expect("entry").expect("diff id");
+        config.rootfs.diff_ids = layers.iter().map(diff_id).collect();
+        let config = Raw::create(config).expect("config");
+        self.add_image(&config, MediaType::OciConfig, layers, None).expect("image")
     }
 
     /// Another opening of the same store, as another process has it.
