@@ -142,6 +142,13 @@ pub(crate) enum Command {
     Completion(CompletionArgs),
 }
 
+impl Command {
+    /// Whether the command works on the store, and so needs the rights to write an image's files.
+    pub(crate) fn needs_store(&self) -> bool {
+        !matches!(self, Self::Version(_) | Self::Completion(_) | Self::Login(_) | Self::Logout(_) | Self::Registry(_))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Cli, Command};

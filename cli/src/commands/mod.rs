@@ -12,11 +12,12 @@ mod pull;
 // mod push;
 mod rmi;
 mod run;
+mod serve;
 mod tag;
 mod version;
 
 use crate::app::App;
-use crate::args::{Command, ContainerCommand, ImageCommand};
+use crate::args::{Command, ContainerCommand, ImageCommand, RegistryCommand};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -37,6 +38,7 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Login(args) => login::run(app, &args),
         Command::Logout(args) => logout::run(app, &args),
         Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
+        Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),

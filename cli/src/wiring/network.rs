@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Context;
+use dhow_registry_client::Server;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,6 +43,16 @@ impl Network {
                 interrupted = interrupted() => Err(interrupted),
             }
         })
+    }
+
+    /// Serves until the user interrupts it, which is its regular end.
+    ///
+    /// # Errors
+    /// The server's own.
+    pub(crate) fn serve(&self, server: Server) -> anyhow::Result<()> {
+        let runtime = self.0.as_ref().context("the network's threads have ended")?;
+        let end = async { drop(interrupted().await) };
+        Ok(runtime.block_on(server.run(end))?)
     }
 }
 
