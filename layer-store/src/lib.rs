@@ -26,6 +26,7 @@ mod store;
 mod tarball;
 #[cfg(test)]
 mod test_store;
+mod validate;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
 pub use error::{Error, Result};
@@ -44,3 +45,4 @@ pub use snapshot::{ActiveSnapshot, SnapshotRootfs, SnapshotView};
 pub use staging::StagingDir;
 pub use store::Store;
 pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
+pub use validate::Problem;

@@ -115,11 +115,14 @@ fn add(store: &Store, candidate: &Candidate, verified: &BTreeMap<Digest, Verifie
         Some((descriptor, bytes)) => Some(store.put_blob(descriptor.media_type.clone(), bytes)?),
         None => None,
     };
-    let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
-    for name in &candidate.names {
-        store.tag(name, &id, manifest.clone())?;
+    loop {
+        let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
+        match candidate.names.iter().try_for_each(|name| store.tag(name, &id, manifest.clone())) {
+            // Another process removed the same image just now.
+            Err(Error::ImageNotFound { .. }) => {}
+            result => return result.map(|()| Loaded { id, references: candidate.names.clone() }),
+        }
     }
-    Ok(Loaded { id, references: candidate.names.clone() })
 }
 
 /// Adds a layer's blob, unless the layer is here already and no manifest asks for just this blob.
