@@ -3,3 +3,41 @@
 //! This crate knows nothing of registries, Dockerfiles and processes.
 
 pub mod oci;
+
+pub mod archive;
+mod blob;
+mod durable;
+mod error;
+mod find;
+mod gc;
+mod image;
+mod ingest;
+mod layer;
+mod layer_entry;
+mod options;
+mod record;
+mod refs;
+mod removal;
+mod root;
+mod staging;
+mod store;
+mod tarball;
+#[cfg(test)]
+mod test_store;
+
+pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
+pub use error::{Error, Result};
+pub use find::Found;
+pub use gc::{SweepOptions, Swept, WhenBusy};
+pub use image::Image;
+pub use ingest::BlobIngest;
+pub use layer::{Unpacked, Whiteouts, unpack};
+pub use layer_entry::{Layer, LayerId, Stack};
+pub use options::{SnapshotterChoice, StoreOptions};
+pub use record::{CacheKey, CacheRecord, ListedRecord};
+pub use refs::RefTarget;
+pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
+pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
+pub use staging::StagingDir;
+pub use store::Store;
+pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
