@@ -8,5 +8,6 @@ pub mod dockerfile;
 pub mod ignore;
 pub mod pattern;
 pub mod pattern_set;
+pub mod plan;
 pub mod source;
 mod suggest;
