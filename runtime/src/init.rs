@@ -61,6 +61,7 @@ fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
         Step::EnterNamespaceRoot => enter_namespace_root(),
         Step::StageFiles(files) => stage_files(files),
         Step::PivotRoot(root) => pivot(root.as_fd()),
+        Step::LeaveOldRoot => leave_old_root(),
         Step::AwaitStart => parent.ready().and_then(|()| parent.await_order(Order::Start)),
         Step::OpenTerminal { rows, columns } => open_terminal(*rows, *columns, parent),
         Step::SetHostname(name) => rustix::system::sethostname(name),
@@ -166,15 +167,16 @@ fn stage_file(directory: BorrowedFd<'_>, file: &StagedFile) -> Result<(), Errno>
     sys::replace_descriptor(tree, file.slot)
 }
 
+/// The old root stays attached on top of the new one, out of reach of absolute paths, until [`leave_old_root`]: a user
+/// namespace may mount a fresh `/proc` or `/sys` only while it sees an old one.
 fn pivot(root: BorrowedFd<'_>) -> Result<(), Errno> {
     move_mount(root, c"", fs::CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     process::fchdir(root)?;
-    match process::pivot_root(c".", c".") {
-        Ok(()) => unmount(c".", UnmountFlags::DETACH)?,
-        // An initial ramfs cannot be pivoted away; the new root stays on top of it.
-        Err(Errno::INVAL) => process::chroot(c".")?,
-        Err(errno) => return Err(errno),
-    }
+    process::pivot_root(c".", c".")
+}
+
+fn leave_old_root() -> Result<(), Errno> {
+    unmount(c".", UnmountFlags::DETACH)?;
     process::chdir(c"/")
 }
 

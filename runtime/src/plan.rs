@@ -76,6 +76,7 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
     steps.extend(staging);
     steps.push(Step::PivotRoot(root));
     steps.extend(mount_steps);
+    steps.push(Step::LeaveOldRoot);
     steps.extend(bundle.hostname.map(|name| Step::SetHostname(name.into_bytes())));
     steps.extend((bundle.network == Network::None).then_some(Step::BringLoopbackUp));
     steps.extend(paths(&bundle.readonly_paths)?.map(Step::MakeReadOnly));

@@ -31,8 +31,10 @@ pub(crate) enum Step {
     EnterNamespaceRoot,
     /// Write files to a tmpfs and keep a detached mount of each.
     StageFiles(Vec<StagedFile>),
-    /// Attach the root, make it `/` and let go of all else.
+    /// Attach the root and make it `/`.
     PivotRoot(OwnedFd),
+    /// Let go of all that was mounted outside the root.
+    LeaveOldRoot,
     Mount(FileSystem),
     /// Attach a detached mount.
     Attach {
@@ -170,6 +172,7 @@ impl Step {
             Self::EnterNamespaceRoot => "enter the root of the mount namespace",
             Self::StageFiles(_) => "write files into memory",
             Self::PivotRoot(_) => "mount the root",
+            Self::LeaveOldRoot => "leave the old root",
             Self::BringLoopbackUp => "bring up the loopback interface",
             Self::MakeRootReadOnly => "make the root read-only",
             Self::OpenTerminal { .. } => "open a pseudo terminal",
