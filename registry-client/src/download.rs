@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dhow_layer_store::oci::{Descriptor, Digest};
 use dhow_layer_store::{BlobIngest, Error as StoreError, Store};
 
+use crate::blob_stream::BlobStream;
 use crate::blocking;
 use crate::error::{Error, Result};
 use crate::event::{Event, Events, Outcome};
@@ -80,7 +81,7 @@ impl Download<'_> {
             Ok(stream) => stream,
             Err(error) => return Ok((ingest, Err(error))),
         };
-        let ingest = at_offset(ingest, stream.start()).await?;
+        let ingest = at_offset(ingest, &stream).await?;
         let before = ingest.offset();
         let sink = Sink::new(ingest, self.progress(blob.digest, before));
         let received = loop {
@@ -131,13 +132,13 @@ enum Origin {
 }
 
 /// The ingest positioned where the answer begins: a registry without ranges begins anew.
-async fn at_offset(mut ingest: BlobIngest, start: u64) -> Result<BlobIngest> {
-    if ingest.offset() == start {
+async fn at_offset(mut ingest: BlobIngest, stream: &BlobStream) -> Result<BlobIngest> {
+    if ingest.offset() == stream.start() {
         return Ok(ingest);
     }
-    if start != 0 {
-        let reason = format!("the part begins at {start} instead of {}", ingest.offset());
-        return Err(Error::Settings { reason });
+    if stream.start() != 0 {
+        let reason = format!("the part begins at {} instead of {}", stream.start(), ingest.offset());
+        return Err(Error::Protocol { request: stream.request().clone(), reason });
     }
     blocking::run(move || {
         ingest.restart()?;

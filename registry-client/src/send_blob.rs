@@ -129,7 +129,7 @@ impl Sender<'_> {
             self.repository.upload_patch_body(upload, body).await?;
             if upload.offset() <= start || upload.offset() > size {
                 let reason = format!("{} of {size} bytes have arrived after a part from {start}", upload.offset());
-                return Err(Error::Settings { reason });
+                return Err(Error::Protocol { request: upload.line(), reason });
             }
         }
         self.repository.upload_put_body(upload, digest, Body::Empty).await
