@@ -1,2 +1,3 @@
 //! The dhow binary.
+mod from_host;
 fn main() {}
