@@ -20,6 +20,7 @@ mod staging;
 mod store;
 #[cfg(test)]
 mod test_store;
+mod root;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
 pub use error::{Error, Result};
@@ -34,3 +35,4 @@ pub use refs::RefTarget;
 pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
 pub use staging::StagingDir;
 pub use store::Store;
+pub use root::{Device, FileId, FileKind, Metadata, Root, Timestamp, Xattr, copy_data};
