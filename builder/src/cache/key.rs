@@ -68,12 +68,12 @@ impl KeyBuilder {
 
     /// Adds the key of a step that this one stands on.
     pub(crate) fn step(&mut self, name: &str, key: &CacheKey) {
-        self.text(name, &key.to_string());
+        self.text(name, &key.0.to_string());
     }
 
     /// The key.
     pub(crate) fn finish(self) -> StepKey {
-        let key = CacheKey::from(Digest::from_sha256(self.hash.finalize().into()));
+        let key = CacheKey(Digest::from_sha256(self.hash.finalize().into()));
         StepKey { key, inputs: Value::Object(self.inputs) }
     }
 
@@ -97,7 +97,7 @@ mod tests {
                 many => builder.list(name, many),
             }
         }
-        builder.finish().key.to_string()
+        builder.finish().key.0.to_string()
     }
 
     #[test]

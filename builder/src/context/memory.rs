@@ -1,6 +1,6 @@
 //! What the store remembers of a context's files, so that a build that changes nothing reads no file.
 //!
-//! One file a context, `cache/contexts/<hex>`: the line `dhow-digests 1`, then records of 96 bytes (device, inode,
+//! One file a context, `contexts/<device>-<inode>`: the line `dhow-digests 1`, then records of 96 bytes (device, inode,
 //! size, seconds and nanoseconds of mtime and ctime, the digest, all little endian), then the BLAKE3 of what precedes.
 //! A file that is damaged, or of another version, is as good as none.
 //!
@@ -119,7 +119,7 @@ impl DigestMemory {
 }
 
 fn file_of(store: &Store, id: FileId) -> PathBuf {
-    store.root().join("cache/contexts").join(format!("{:x}-{:x}", id.device, id.inode))
+    store.root().join("contexts").join(format!("{:x}-{:x}", id.device, id.inode))
 }
 
 fn encode(all: &HashMap<FileId, (Stamp, FileDigest)>) -> Vec<u8> {
