@@ -5,5 +5,8 @@
 
 pub mod diagnostic;
 pub mod dockerfile;
+pub mod ignore;
+pub mod pattern;
+pub mod pattern_set;
 pub mod source;
 mod suggest;
