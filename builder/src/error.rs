@@ -122,9 +122,6 @@ pub enum BuildError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] dhow_layer_store::Error),
-    /// The sandbox failed.
-    #[error(transparent)]
-    Sandbox(#[from] dhow_runtime::Error),
     /// Several parts of the build waited for a step that failed elsewhere.
     #[error("a step that this one needs failed")]
     Upstream,
@@ -159,7 +156,6 @@ impl BuildError {
                 Some(format!("give it with `--{flag}{id}`"))
             }
             Self::Store(error) => error.hint(),
-            Self::Sandbox(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("the disk is full; free space, or point `--root` at another disk".to_owned())
             }

@@ -96,12 +96,12 @@ impl DigestMemory {
     }
 
     /// Writes what was learnt, if anything was. Two builds at once may each lose what the other learnt.
-    pub(crate) fn save(self, store: &Store, id: FileId) -> Result<()> {
-        let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub(crate) fn save(&self, store: &Store, id: FileId) -> Result<()> {
+        let fresh = std::mem::take(&mut *self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut all = self.known;
+        let mut all = self.known.clone();
         if all.len() + fresh.len() > CAPACITY {
             all.clear();
         }

@@ -11,9 +11,9 @@ pub(crate) fn explain(tree: &SourceTree<'_>, source: &Path) -> BuildError {
     let shown = PathBuf::from("/").join(source);
     let on_disk = tree.root.resolve(source).ok();
     if let (Some(real), Some(rules)) = (on_disk, tree.ignore) {
-        let rule = rules.explain(source).or_else(|| rules.explain(&real));
-        if let Some((line, pattern)) = rule {
-            return BuildError::SourceIgnored { path: shown, line, pattern };
+        let (source, real) = (source.to_string_lossy(), real.to_string_lossy());
+        if let Some((line, pattern)) = rules.explain(&source).or_else(|| rules.explain(&real)) {
+            return BuildError::SourceIgnored { path: shown, line, pattern: pattern.to_owned() };
         }
     }
     BuildError::SourceMissing { path: shown, nearest: nearest_path(tree, source) }

@@ -12,7 +12,8 @@ use dhow_layer_store::{FileKind, Metadata, Root};
 use crate::context::missing;
 use crate::context::tree::{SourceTree, clean};
 use crate::error::Result;
-use crate::pattern::{PatternMatcher, glob, has_wildcard};
+use crate::pattern::{Pattern, has_wildcard};
+use crate::pattern_set::{PatternSet, Verdict};
 
 /// A file that is copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,9 +64,9 @@ impl Match {
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     /// `--exclude`; paths are relative to the match.
-    pub(crate) exclude: Option<PatternMatcher>,
+    pub(crate) exclude: Option<PatternSet>,
     /// `--parents`: the pattern, relative to the pivot.
-    pub(crate) include: Option<PatternMatcher>,
+    pub(crate) include: Option<PatternSet>,
 }
 
 /// What `source` selects in `tree`, in the order of names. A wildcard may select nothing.
@@ -75,7 +76,7 @@ pub(crate) struct Filter {
 pub(crate) fn select(tree: &SourceTree<'_>, source: &Path, filter: &Filter) -> Result<Vec<Match>> {
     let source = clean(source);
     let names: Vec<OsString> = source.iter().map(ToOwned::to_owned).collect();
-    let Some(first) = names.iter().position(|name| has_wildcard(name)) else {
+    let Some(first) = names.iter().position(|name| has_wildcard(&name.to_string_lossy())) else {
         let found = one(tree, &source, filter)?;
         return found.map_or_else(|| Err(missing::explain(tree, &source)), |found| Ok(vec![found]));
     };
@@ -103,8 +104,10 @@ fn expand(tree: &SourceTree<'_>, base: &Path, patterns: &[OsString], found: &mut
     if !is_dir || tree.is_hidden_dir(base) {
         return Ok(());
     }
+    // A malformed pattern matches nothing, as in the reference.
+    let Ok(pattern) = Pattern::wildcard(&pattern.to_string_lossy()) else { return Ok(()) };
     for name in tree.root.read_dir(base)? {
-        if glob(pattern, &name) {
+        if pattern.matches(&name.to_string_lossy()) {
             expand(tree, &base.join(&name), rest, found)?;
         }
     }
@@ -115,7 +118,7 @@ fn expand(tree: &SourceTree<'_>, base: &Path, patterns: &[OsString], found: &mut
 fn is_excluded_file(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<bool> {
     let (Some(exclude), Some(name)) = (&filter.exclude, path.file_name()) else { return Ok(false) };
     let is_dir = tree.root.metadata(path)?.is_some_and(|metadata| metadata.kind == FileKind::Directory);
-    Ok(!is_dir && exclude.matches(Path::new(name)))
+    Ok(!is_dir && exclude.matches(&name.to_string_lossy()))
 }
 
 fn one(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<Option<Match>> {
@@ -124,8 +127,9 @@ fn one(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<Option<Mat
     let top = Entry { path: PathBuf::new(), metadata, target: None, presence: Presence::Selected };
     let mut entries = vec![top];
     if metadata.kind == FileKind::Directory {
+        let verdicts = Verdicts::top(tree, filter, &real);
         let mut walk = Walk { tree, filter, base: &real, entries };
-        walk.directory(&tree.root.open_root(&real)?, Path::new(""))?;
+        walk.directory(&tree.root.open_root(&real)?, Path::new(""), &verdicts)?;
         entries = walk.entries;
         if tree.is_ignored(&real) && entries.len() == 1 {
             return Ok(None);
@@ -143,70 +147,78 @@ struct Walk<'a> {
     entries: Vec<Entry>,
 }
 
-/// What the rules say of one path.
-enum Verdict {
-    Take,
-    Skip,
-    /// Nothing but what is in it.
-    Lead,
+/// What each set of rules says of one path; needed to ask about what is below it.
+struct Verdicts {
+    ignore: Option<Verdict>,
+    exclude: Option<Verdict>,
+    include: Option<Verdict>,
+}
+
+impl Verdicts {
+    fn top(tree: &SourceTree<'_>, filter: &Filter, real: &Path) -> Self {
+        Self {
+            ignore: tree.ignore.map(|rules| rules.judge_path(&real.to_string_lossy())),
+            exclude: filter.exclude.as_ref().map(PatternSet::top),
+            include: filter.include.as_ref().map(PatternSet::top),
+        }
+    }
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, dir: &Root, path: &Path) -> Result<()> {
+    fn directory(&mut self, dir: &Root, path: &Path, above: &Verdicts) -> Result<()> {
         for name in dir.read_dir(Path::new("."))? {
             let path = path.join(&name);
-            let verdict = self.judge(&path);
-            if matches!(verdict, Verdict::Skip) {
-                continue;
-            }
+            let verdicts = self.judge(above, &path);
+            let Some(presence) = self.presence(&verdicts, &path) else { continue };
             let name = Path::new(&name);
             // A file that went away meanwhile is not part of the context.
             let Some(metadata) = dir.stat(name)? else { continue };
-            self.take(dir, name, Entry { path, metadata, target: None, presence: verdict.into() })?;
+            let entry = Entry { path, metadata: self.tree.owned(metadata), target: None, presence };
+            if metadata.kind == FileKind::Directory {
+                self.enter(&dir.open_root(name)?, entry, &verdicts)?;
+            } else if presence == Presence::Selected && metadata.kind != FileKind::Socket {
+                let is_link = metadata.kind == FileKind::Symlink;
+                let target = is_link.then(|| dir.read_link(name)).transpose()?;
+                self.entries.push(Entry { target, ..entry });
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, dir: &Root, name: &Path, mut entry: Entry) -> Result<()> {
-        entry.metadata = self.tree.owned(entry.metadata);
-        match (entry.metadata.kind, entry.presence) {
-            (FileKind::Directory, presence) => {
-                let (path, count) = (entry.path.clone(), self.entries.len());
-                self.entries.push(entry);
-                self.directory(&dir.open_root(name)?, &path)?;
-                if presence == Presence::Leading && self.entries.len() == count + 1 {
-                    self.entries.pop();
-                }
-            }
-            (_, Presence::Leading) | (FileKind::Socket, _) => {}
-            (FileKind::Symlink, _) => {
-                entry.target = Some(dir.read_link(name)?);
-                self.entries.push(entry);
-            }
-            _ => self.entries.push(entry),
+    /// Takes a directory and what is in it; one that only leads somewhere goes again if it leads to nothing.
+    fn enter(&mut self, dir: &Root, entry: Entry, verdicts: &Verdicts) -> Result<()> {
+        let (path, presence, at) = (entry.path.clone(), entry.presence, self.entries.len());
+        self.entries.push(entry);
+        self.directory(dir, &path, verdicts)?;
+        if presence == Presence::Leading && self.entries.len() == at + 1 {
+            self.entries.pop();
         }
         Ok(())
     }
 
-    fn judge(&self, path: &Path) -> Verdict {
-        let real = self.base.join(path);
-        if self.tree.is_ignored(&real) {
-            return if self.tree.is_hidden_dir(&real) { Verdict::Skip } else { Verdict::Lead };
-        }
-        if let Some(exclude) = &self.filter.exclude {
-            if exclude.matches(path) {
-                return if exclude.may_reinclude_below(path) { Verdict::Lead } else { Verdict::Skip };
-            }
-        }
-        match &self.filter.include {
-            Some(include) if !include.matches(path) => Verdict::Lead,
-            _ => Verdict::Take,
+    fn judge(&self, above: &Verdicts, path: &Path) -> Verdicts {
+        let below = |rules: Option<&PatternSet>, above: &Option<Verdict>| {
+            rules.zip(above.as_ref()).map(|(rules, above)| rules.judge(above, &path.to_string_lossy()))
+        };
+        let ignore = self.tree.ignore.zip(above.ignore.as_ref());
+        Verdicts {
+            ignore: ignore.map(|(rules, above)| rules.judge(above, &self.base.join(path).to_string_lossy())),
+            exclude: below(self.filter.exclude.as_ref(), &above.exclude),
+            include: below(self.filter.include.as_ref(), &above.include),
         }
     }
-}
 
-impl From<Verdict> for Presence {
-    fn from(verdict: Verdict) -> Self {
-        if matches!(verdict, Verdict::Take) { Self::Selected } else { Self::Leading }
+    /// Why `path` is copied; `None` if neither it nor anything in it is.
+    fn presence(&self, verdicts: &Verdicts, path: &Path) -> Option<Presence> {
+        if verdicts.ignore.as_ref().is_some_and(Verdict::matched) {
+            let real = self.base.join(path);
+            return (!self.tree.is_hidden_dir(&real)).then_some(Presence::Leading);
+        }
+        if verdicts.exclude.as_ref().is_some_and(Verdict::matched) {
+            let may = self.filter.exclude.as_ref().is_some_and(|set| set.may_except_below(&path.to_string_lossy()));
+            return may.then_some(Presence::Leading);
+        }
+        let included = verdicts.include.as_ref().is_none_or(Verdict::matched);
+        Some(if included { Presence::Selected } else { Presence::Leading })
     }
 }

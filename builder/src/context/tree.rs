@@ -5,12 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use dhow_layer_store::{FileKind, Metadata, Root};
 
 use crate::context::memory::DigestMemory;
-use crate::error::{BuildError, Result};
+use crate::error::Result;
 use crate::ignore::IgnoreRules;
 
 /// Who owns files once they are copied, if no `--chown` says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SourceOwners {
+enum SourceOwners {
     /// Root: the context's owners are those of the machine that builds.
     Reset,
     /// Whoever owned them in the stage or image.
@@ -23,10 +23,16 @@ pub(crate) struct SourceTree<'a> {
     pub(crate) root: &'a Root,
     pub(crate) ignore: Option<&'a IgnoreRules>,
     pub(crate) memory: Option<&'a DigestMemory>,
-    pub(crate) owners: SourceOwners,
+    owners: SourceOwners,
 }
 
 impl<'a> SourceTree<'a> {
+    /// The tree of the build context.
+    pub(crate) fn of_context(root: &'a Root, ignore: &'a IgnoreRules, memory: &'a DigestMemory) -> Self {
+        let ignore = (!ignore.is_empty()).then_some(ignore);
+        Self { root, ignore, memory: Some(memory), owners: SourceOwners::Reset }
+    }
+
     /// The tree of a stage or an image.
     pub(crate) fn of_image(root: &'a Root) -> Self {
         Self { root, ignore: None, memory: None, owners: SourceOwners::Kept }
@@ -34,9 +40,6 @@ impl<'a> SourceTree<'a> {
 
     /// The metadata of `path` (relative, no link followed at its end) as they are copied; `None` if it is missing.
     pub(crate) fn stat(&self, path: &Path) -> Result<Option<Metadata>> {
-        if path.as_os_str().is_empty() {
-            return Ok(self.root.stat(Path::new("."))?.map(|metadata| self.owned(metadata)));
-        }
         Ok(self.root.stat(path)?.map(|metadata| self.owned(metadata)))
     }
 
@@ -50,12 +53,12 @@ impl<'a> SourceTree<'a> {
 
     /// Whether `.dockerignore` hides `path`.
     pub(crate) fn is_ignored(&self, path: &Path) -> bool {
-        !path.as_os_str().is_empty() && self.ignore.is_some_and(|rules| rules.is_ignored(path))
+        !path.as_os_str().is_empty() && self.ignore.is_some_and(|rules| rules.is_ignored(&path.to_string_lossy()))
     }
 
     /// Whether nothing below the directory `path` can be seen.
     pub(crate) fn is_hidden_dir(&self, path: &Path) -> bool {
-        self.is_ignored(path) && !self.ignore.is_some_and(|rules| rules.may_contain_reincluded(path))
+        self.is_ignored(path) && !self.ignore.is_some_and(|rules| rules.may_contain_reincluded(&path.to_string_lossy()))
     }
 
     /// The path without links, if it exists and can be seen.
@@ -100,12 +103,6 @@ pub(crate) fn clean(path: &Path) -> PathBuf {
         }
     }
     cleaned
-}
-
-impl From<dhow_layer_store::Error> for BuildError {
-    fn from(error: dhow_layer_store::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 #[cfg(test)]
