@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod dockerfile;
 mod error;
 mod event;
+mod exec;
 pub mod ignore;
 pub mod pattern;
 pub mod pattern_set;

@@ -1,0 +1,5 @@
+//! Executing the steps of a plan.
+
+mod chmod;
+mod place;
+mod transfer;
