@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::archive::ArchiveProblem;
 use crate::oci::{Digest, InvalidDigest, InvalidReference};
 use crate::removal::Conflict;
 
@@ -176,6 +177,9 @@ pub enum Error {
     /// The text is not an image reference.
     #[error(transparent)]
     Reference(#[from] InvalidReference),
+    /// An archive cannot be loaded.
+    #[error("cannot load the archive")]
+    Archive(#[from] ArchiveProblem),
     /// Somebody else is using the store.
     #[error("the store `{0}` is in use by another dhow process")]
     InUse(PathBuf),
@@ -199,7 +203,7 @@ impl Error {
     /// An [`Error::Io`], for `map_err`.
     ///
     /// An error of this crate that travelled inside an [`io::Error`] is taken out.
-    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub(crate) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self + use<E> {
         let path = path.to_owned();
         move |source| match source.into().downcast::<Self>() {
             Ok(own) => own,
@@ -249,6 +253,7 @@ impl Error {
             Self::ImageNotFound { .. } => Some("`dhow images` lists what there is; `dhow pull` gets more".to_owned()),
             Self::AmbiguousId { .. } => Some("give more digits of the id".to_owned()),
             Self::ImageInUse { conflict, .. } => Some(conflict.hint()),
+            Self::Archive(problem) => problem.hint(),
             Self::InUse(_) => Some("wait until the other commands have ended, and try again".to_owned()),
             _ => None,
         }

@@ -4,6 +4,7 @@
 
 pub mod oci;
 
+pub mod archive;
 mod blob;
 mod durable;
 mod error;
@@ -11,16 +12,18 @@ mod find;
 mod gc;
 mod image;
 mod ingest;
+mod layer;
 mod layer_entry;
 mod options;
 mod record;
 mod refs;
 mod removal;
+mod root;
 mod staging;
 mod store;
+mod tarball;
 #[cfg(test)]
 mod test_store;
-mod root;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
 pub use error::{Error, Result};
@@ -28,11 +31,13 @@ pub use find::Found;
 pub use gc::{SweepOptions, Swept, WhenBusy};
 pub use image::Image;
 pub use ingest::BlobIngest;
+pub use layer::{Unpacked, Whiteouts, unpack};
 pub use layer_entry::{Layer, LayerId, Stack};
-pub use options::{Ownership, SnapshotterChoice, StoreOptions};
+pub use options::{SnapshotterChoice, StoreOptions};
 pub use record::{CacheKey, CacheRecord, ListedRecord};
 pub use refs::RefTarget;
 pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
+pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
 pub use staging::StagingDir;
 pub use store::Store;
-pub use root::{Device, FileId, FileKind, Metadata, Root, Timestamp, Xattr, copy_data};
+pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, RawDir, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
 
 use super::ownership::{OWNERS, OwnersRecord, STAT, StatRecord};
 use super::{FileKind, Metadata, Ownership, Timestamp, xattr};
@@ -68,18 +69,20 @@ impl Dir {
         Ok(rustix::fs::linkat(&from_dir.fd, from, &self.fd, name, AtFlags::empty())?)
     }
 
-    /// Makes a device node, pipe or socket. A device is a recorded regular file where there is one id only.
+    /// Makes a device node, pipe or socket. Where devices may not be made, an empty file with a record stands for one.
     pub(crate) fn mknod(&self, name: &OsStr, kind: FileKind, mode: u32) -> io::Result<()> {
         let device = match kind {
             FileKind::CharDevice(device) | FileKind::BlockDevice(device) => Some(device),
             _ => None,
         };
-        if device.is_some() && self.ownership == Ownership::Recorded {
-            self.create_file(name, mode)?;
-            return self.write_stat_record(name, StatRecord { uid: 0, gid: 0, device: Some(kind) });
-        }
         let number = device.map_or(0, |device| rustix::fs::makedev(device.major, device.minor));
-        Ok(rustix::fs::mknodat(&self.fd, name, kind.raw(), Mode::from_raw_mode(mode), number)?)
+        match rustix::fs::mknodat(&self.fd, name, kind.raw(), Mode::from_raw_mode(mode), number) {
+            Err(Errno::PERM) if device.is_some() => {
+                self.create_file(name, mode)?;
+                self.write_stat_record(name, StatRecord { uid: 0, gid: 0, device: Some(kind) })
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Makes an overlay's whiteout. Any user may, since Linux 5.8.
@@ -91,9 +94,10 @@ impl Dir {
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Metadata> {
         let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let mut metadata = Metadata::from_stat(&stat);
-        if self.ownership == Ownership::Recorded {
+        let may_stand_for_device = metadata.kind == FileKind::Regular && metadata.size == 0;
+        if self.ownership == Ownership::Recorded || may_stand_for_device {
             if let Some(record) = self.stat_record(name, metadata.kind)? {
-                record.apply(&mut metadata);
+                record.apply(&mut metadata, self.ownership);
             }
         }
         Ok(metadata)
@@ -136,7 +140,7 @@ impl Dir {
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&fd)?;
         if Metadata::from_stat(&stat).kind == FileKind::Symlink {
-            return Err(rustix::io::Errno::LOOP.into());
+            return Err(Errno::LOOP.into());
         }
         // A path descriptor takes no fchmod; its magic link names exactly this file.
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -157,6 +161,11 @@ impl Dir {
         xattr::get(&self.proc_path(name)?, attribute)
     }
 
+    /// Whether nothing stands in the way of `set_owner` on the open file instead of by name.
+    pub(crate) fn keeps_owners_on_disk(&self) -> bool {
+        self.ownership == Ownership::OnDisk
+    }
+
     pub(crate) fn set_xattr(&self, name: &OsStr, attribute: &[u8], value: &[u8]) -> io::Result<()> {
         xattr::set(&self.proc_path(name)?, attribute, value)
     }
@@ -172,7 +181,7 @@ impl Dir {
     /// Removes a file of any kind, or a directory that is empty.
     pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
-            Err(rustix::io::Errno::ISDIR) => Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?),
+            Err(Errno::ISDIR) => Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?),
             other => Ok(other?),
         }
     }

@@ -186,6 +186,10 @@ impl Root {
         &self.dir
     }
 
+    pub(crate) fn into_dir(self) -> Dir {
+        self.dir
+    }
+
     fn at<T>(
         &self,
         action: &'static str,

@@ -2,7 +2,8 @@
 //!
 //! In a user namespace with a single id every file belongs to the user, and device nodes cannot be made. The store
 //! then writes them down beside the file, in the extended attribute `user.dhow.stat`: `UID:GID`, and for the regular
-//! file that stands for a device `UID:GID:c:MAJOR:MINOR` (or `b`). Kinds that take no `user.` attributes (symbolic
+//! file that stands for a device `UID:GID:c:MAJOR:MINOR` (or `b`). Such a stand-in is also made where owners are on disk
+//! but devices are not allowed. Kinds that take no `user.` attributes (symbolic
 //! links, pipes, sockets) are listed by name in their directory's `user.dhow.owners`. Modes are always on disk.
 
 use std::io;
@@ -67,9 +68,12 @@ impl StatRecord {
         Some(Self { uid: owner[0].parse().ok()?, gid: owner[1].parse().ok()?, device })
     }
 
-    pub(crate) fn apply(&self, metadata: &mut Metadata) {
-        metadata.uid = self.uid;
-        metadata.gid = self.gid;
+    /// Puts what is recorded in place of what is on disk; owners only where those on disk do not count.
+    pub(crate) fn apply(&self, metadata: &mut Metadata, ownership: Ownership) {
+        if ownership == Ownership::Recorded {
+            metadata.uid = self.uid;
+            metadata.gid = self.gid;
+        }
         if let (Some(device), FileKind::Regular) = (self.device, metadata.kind) {
             metadata.kind = device;
         }
