@@ -33,7 +33,7 @@ fn nearest_path(tree: &SourceTree<'_>, source: &Path) -> Option<PathBuf> {
         let there = tree.root.read_dir(&real).ok()?;
         let there: Vec<String> = there.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         let candidate = nearest(&name.to_string_lossy(), there.iter().map(String::as_str))?;
-        let fixed: PathBuf = base.join(candidate).join(names[at + 1..].iter().collect::<PathBuf>());
+        let fixed: PathBuf = base.iter().chain([candidate.as_ref()]).chain(names[at + 1..].iter().copied()).collect();
         return tree.resolve(&fixed).ok().flatten().is_some().then_some(fixed);
     }
     None

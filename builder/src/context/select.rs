@@ -61,7 +61,7 @@ impl Match {
 }
 
 /// What narrows a selection.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     /// `--exclude`; paths are relative to the match.
     pub(crate) exclude: Option<PatternSet>,
