@@ -18,7 +18,7 @@ use crate::ignore::IgnoreRules;
 pub(crate) use digest::digest;
 pub(crate) use memory::DigestMemory;
 pub(crate) use select::{Entry, Filter, Match, Presence, select};
-pub(crate) use tree::{SourceTree, clean};
+pub(crate) use tree::{SourceTree, clean, is_missing};
 
 /// The directory that a build copies from.
 #[derive(Debug)]

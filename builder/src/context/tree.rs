@@ -33,6 +33,11 @@ impl<'a> SourceTree<'a> {
         Self { root, ignore, memory: Some(memory), owners: SourceOwners::Reset }
     }
 
+    /// A tree that the build itself has made for one copy.
+    pub(crate) fn of_build(root: &'a Root) -> Self {
+        Self { root, ignore: None, memory: None, owners: SourceOwners::Reset }
+    }
+
     /// The tree of a stage or an image.
     pub(crate) fn of_image(root: &'a Root) -> Self {
         Self { root, ignore: None, memory: None, owners: SourceOwners::Kept }

@@ -9,10 +9,10 @@ use dhow_layer_store::{FileKind, Root, Store, StoreOptions};
 use crate::cancel::CancelToken;
 use crate::context::{BuildContext, Filter, select};
 use crate::error::Result;
-use crate::exec::chmod::Chmod;
 use crate::exec::place::{Destination, Landing};
 use crate::ignore::IgnoreRules;
 use crate::pattern_set::PatternSet;
+use crate::plan::Mode;
 use crate::source::SourceFile;
 
 /// Makes files out of words: `dir/`, `file=content`, `link->target`, `hard==file`, each with an optional `@mode` behind.
@@ -85,7 +85,7 @@ fn run(case: &Case) -> Result<String> {
     let excludes = flag("--exclude=");
     let exclude = (!excludes.is_empty()).then(|| PatternSet::new(excludes).unwrap());
     let include = flag("--include=").first().map(|pattern| PatternSet::new([*pattern]).unwrap());
-    let chmod = flag("--chmod=").first().map(|mode| Chmod::parse(mode).unwrap());
+    let chmod = flag("--chmod=").first().map(|mode| Mode::parse(mode).unwrap());
     let (destination, sources) = paths.split_last().unwrap();
     let landing = Landing {
         root: &root,

@@ -11,8 +11,8 @@ use dhow_layer_store::{FileKind, Metadata, Root};
 use crate::cancel::CancelToken;
 use crate::context::{Match, SourceTree, clean};
 use crate::error::{BuildError, Result};
-use crate::exec::chmod::{Chmod, IsDir};
 use crate::exec::transfer::Transfer;
+use crate::plan::{self, Mode};
 
 /// The mode of directories that are made on the way.
 const PARENT_MODE: u32 = 0o755;
@@ -29,7 +29,7 @@ pub(crate) struct Landing<'a> {
     /// `--chown`, in numbers.
     pub(crate) owner: Option<(u32, u32)>,
     /// `--chmod`.
-    pub(crate) chmod: Option<&'a Chmod>,
+    pub(crate) chmod: Option<&'a Mode>,
     /// Threads to copy with.
     pub(crate) threads: usize,
     /// Ends the copy early.
@@ -120,8 +120,11 @@ impl Landing<'_> {
 
     /// Mode of a copied file.
     pub(crate) fn mode_of(&self, metadata: &Metadata) -> u32 {
-        let is_dir = if metadata.kind == FileKind::Directory { IsDir::Yes } else { IsDir::No };
-        self.chmod.map_or(metadata.mode, |chmod| chmod.apply(metadata.mode, is_dir))
+        let kind = match metadata.kind {
+            FileKind::Directory => plan::FileKind::Directory,
+            _ => plan::FileKind::Other,
+        };
+        self.chmod.map_or(metadata.mode, |chmod| chmod.apply(metadata.mode, kind))
     }
 }
 
