@@ -14,6 +14,7 @@ mod exec;
 pub mod ignore;
 pub mod pattern;
 pub mod pattern_set;
+pub mod plan;
 pub mod source;
 mod suggest;
 
