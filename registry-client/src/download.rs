@@ -1,7 +1,7 @@
 //! One blob from a registry into the store: verified, and resumed where it broke off, also by an earlier process.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dhow_layer_store::oci::{Descriptor, Digest};
 use dhow_layer_store::{BlobIngest, Error as StoreError, Store};
