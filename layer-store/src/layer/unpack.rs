@@ -103,10 +103,10 @@ impl Unpacker<'_> {
 
     /// Takes the directory out of the memory, as what is made may replace it; the caller puts it back.
     fn open_parent(&mut self, parent: &Path) -> Result<Dir> {
-        if let Some((path, dir)) = self.parent.take() {
-            if path == parent {
-                return Ok(dir);
-            }
+        if let Some((path, dir)) = self.parent.take()
+            && path == parent
+        {
+            return Ok(dir);
         }
         let open = || self.root.open_root(parent).map(Root::into_dir);
         match open() {
