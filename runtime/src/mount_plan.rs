@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::mount::{Access, Mount, MountSource};
 use crate::mountpoint::{self, Stub};
 use crate::network::Network;
-use crate::plan::c_string;
+use crate::plan::{c_string, invalid};
 use crate::rights::Rights;
 use crate::step::{FileSystem, NodeKind, StagedFile, Step};
 use crate::sys;
@@ -68,6 +68,16 @@ impl<'a> MountPlan<'a> {
                 Failure::Other(error) => error,
             }
         })
+    }
+
+    /// Makes the working directory as far as it lies in the root itself, where it stays.
+    pub(crate) fn make_directory(&self, path: &Path, root: &OwnedFd) -> Result<()> {
+        if !path.is_absolute() {
+            return Err(invalid("working directory", path.as_os_str()));
+        }
+        mountpoint::prepare(root.as_fd(), path, NodeKind::Directory, &self.covered)
+            .map(drop)
+            .map_err(|error| Error::io("make the working directory", path, error))
     }
 
     fn add_source(
@@ -170,8 +180,7 @@ impl<'a> MountPlan<'a> {
     /// Finds or makes the mount point and notes it as covered from now on.
     fn ready(&mut self, kind: NodeKind, target: Target<'_>) -> std::result::Result<CString, Failure> {
         if !target.path.is_absolute() {
-            let value = target.path.display().to_string();
-            return Err(Failure::Other(Error::InvalidValue { what: "mount target", value }));
+            return Err(Failure::Other(invalid("mount target", target.path.as_os_str())));
         }
         let point = mountpoint::prepare(target.root.as_fd(), target.path, kind, &self.covered)?;
         self.stubs.extend(point.stubs);

@@ -14,7 +14,7 @@ pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 const APPLETS: &str = "sh cat ls echo true false id hostname env pwd sleep kill mount umount stat test touch mkdir rm \
                        rmdir mknod ip ps wc grep head tail tty stty sort unshare cp mv ln chmod chown dd seq trap \
-                       readlink setsid uname awk ulimit nproc yes chroot find";
+                       readlink setsid uname tr awk nproc yes chroot find";
 
 /// A root to run programs in.
 pub(crate) struct BusyboxRoot {
@@ -49,6 +49,25 @@ impl BusyboxRoot {
         fs::write(self.path().join(path), content).unwrap();
     }
 
+    /// Copies a dynamically linked program of the host with what it loads; says aloud when that cannot be.
+    pub(crate) fn add_host_program(&self, path: &str) -> bool {
+        let listed = std::process::Command::new("ldd").arg(path).output();
+        let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+            eprintln!("SKIP: no ldd");
+            return false;
+        };
+        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+        for file in libraries.chain([path]) {
+            let target = self.path().join(file.trim_start_matches('/'));
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            if let Err(error) = fs::copy(file, &target) {
+                eprintln!("SKIP: cannot copy {file}: {error}");
+                return false;
+            }
+        }
+        true
+    }
+
     /// A default bundle for a command in this root.
     pub(crate) fn bundle(&self, args: &[&str]) -> Bundle {
         let mut process = Process::new(args.iter().copied());
@@ -77,6 +96,15 @@ impl BusyboxRoot {
         found.sort();
         found
     }
+}
+
+/// Whether this is root; said aloud when not.
+pub(crate) fn wants_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIP: this test needs root");
+    }
+    is_root
 }
 
 /// What a program said and how it ended.
