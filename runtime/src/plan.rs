@@ -16,7 +16,7 @@ use crate::capabilities::Capability;
 use crate::error::{Error, Result};
 use crate::exec_problem;
 use crate::mount_plan::MountPlan;
-use crate::mountpoint::Stub;
+use crate::mountpoint::Stubs;
 use crate::network::Network;
 use crate::process::{Privileges, Process};
 use crate::rights::Rights;
@@ -54,7 +54,7 @@ pub(crate) enum Streams {
 }
 
 /// Makes the plan of `bundle`, whose opened root is `root`, and the mount points that the root lacks.
-pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(Plan, Vec<Stub>)> {
+pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(Plan, Stubs)> {
     let rights = Rights::probe();
     let program = program(&bundle.process)?;
     let mut mounts = MountPlan::new(&rights, bundle.network);

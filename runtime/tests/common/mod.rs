@@ -131,3 +131,29 @@ fn read(file: &mut File) -> String {
     file.read_to_end(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// An example of this crate, built beside its tests.
+pub(crate) fn example(name: &str) -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.parent()?.parent()?.join("examples").join(name);
+    if !path.exists() {
+        eprintln!("SKIP: {} is not built", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// How many processes of this machine have this word among their arguments.
+pub(crate) fn count_processes(word: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let arguments = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    arguments.filter(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())).count()
+}
+
+/// Waits for a condition that must come true soon.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
