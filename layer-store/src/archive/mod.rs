@@ -18,3 +18,5 @@ pub use event::{Event, Progress};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
 pub use save::save;
+
+pub(crate) use input::decompressed;
