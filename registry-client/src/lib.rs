@@ -15,6 +15,7 @@ mod download;
 mod endpoint;
 mod error;
 mod event;
+mod fetch;
 mod hint;
 mod options;
 mod origin;

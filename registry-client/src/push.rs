@@ -97,7 +97,7 @@ impl Transfer {
             Outcome::Present
         } else {
             let source = self.source(sender.repository, blob).await?;
-            sender.run(&source).await?
+            sender.run(source).await?
         };
         self.tell(Event::BlobDone { digest: blob.digest, outcome });
         Ok((blob.digest, outcome))
@@ -108,7 +108,7 @@ impl Transfer {
         let (registry, name) = (repository.registry().to_owned(), repository.name().to_owned());
         blocking::run(move || {
             let mount_from = origin::in_registry(&store, &blob.digest, (&registry, &name))?;
-            let file = Arc::new(store.blob_file(&blob)?);
+            let file = store.blob_file(&blob).map(Arc::new);
             Ok(BlobSource { blob, file, mount_from })
         })
         .await
