@@ -1,5 +1,6 @@
 //! The commands, one file each: each takes what was typed and the app, and returns the exit code.
 
+mod build;
 mod completion;
 mod each;
 mod history;
@@ -9,7 +10,7 @@ mod load;
 mod login;
 mod logout;
 mod pull;
-// mod push;
+mod push;
 mod rmi;
 mod run;
 mod serve;
@@ -17,7 +18,7 @@ mod tag;
 mod version;
 
 use crate::app::App;
-use crate::args::{Command, ContainerCommand, ImageCommand, RegistryCommand};
+use crate::args::{BuilderCommand, Command, ContainerCommand, ImageCommand, RegistryCommand};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -42,6 +43,10 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
         Command::Create(args) | Command::Container(ContainerCommand::Create(args)) => run::create_only(app, &args),
         Command::SuperviseContainer(args) => run::supervise(app, &args),
+        Command::Build(args)
+        | Command::Image(ImageCommand::Build(args))
+        | Command::Builder(BuilderCommand::Build(args))
+        | Command::Buildx(BuilderCommand::Build(args)) => build::run(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),
