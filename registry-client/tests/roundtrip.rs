@@ -35,9 +35,12 @@ async fn round_trip(client: &Client, address: &str, options: PushOptions) {
         let bytes = into.store.read_blob(blob).expect("the blob");
         assert_eq!(Digest::of(&bytes), blob.digest);
     }
-    let moved = events.lock().expect("no panic").iter().filter(|event| {
-        matches!(event, Event::BlobDone { outcome: Outcome::Transferred, .. })
-    }).count();
+    let moved = events
+        .lock()
+        .expect("no panic")
+        .iter()
+        .filter(|event| matches!(event, Event::BlobDone { outcome: Outcome::Transferred, .. }))
+        .count();
     assert_eq!(moved, SIZES.len() + 1);
 
     let again = transfer.pull(&name, &PullOptions::default()).await.expect("pull again");
@@ -57,7 +60,8 @@ async fn mounts(client: &Client, address: &str) {
     transfer.push_manifest(&reference(address, "first/app"), &manifest, &push).await.expect("push");
     let second = transfer.push_manifest(&reference(address, "second/app"), &manifest, &push).await.expect("push");
     assert!(second.blobs.iter().all(|(_, outcome)| *outcome == Outcome::Mounted), "{:?}", second.blobs);
-    let pulled = TestStore::new().transfer(client).pull(&reference(address, "second/app"), &PullOptions::default()).await;
+    let pulled =
+        TestStore::new().transfer(client).pull(&reference(address, "second/app"), &PullOptions::default()).await;
     assert_eq!(pulled.expect("pull").manifest.digest, manifest.digest());
 }
 

@@ -2,6 +2,7 @@
 
 mod completion;
 mod each;
+mod from_host;
 mod history;
 mod images;
 mod inspect;
@@ -39,6 +40,7 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Logout(args) => logout::run(app, &args),
         Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
         Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
+        Command::Image(ImageCommand::FromHost(args)) => from_host::run(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),
