@@ -7,7 +7,10 @@ use crate::error::{BuildError, Result};
 
 /// Ends a build early. Clones share the flag; a signal handler's thread holds one.
 #[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken {
+    own: Arc<AtomicBool>,
+    above: Option<Arc<AtomicBool>>,
+}
 
 impl CancelToken {
     /// A token that nobody has cancelled.
@@ -17,12 +20,18 @@ impl CancelToken {
 
     /// Asks the build to end: running programs are killed, snapshots are dropped, finished steps stay cached.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
+        self.own.store(true, Ordering::Release);
     }
 
     /// Whether the build shall end.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        let set = |flag: &Arc<AtomicBool>| flag.load(Ordering::Acquire);
+        set(&self.own) || self.above.as_ref().is_some_and(set)
+    }
+
+    /// A token that is cancelled with this one, and can be cancelled by itself.
+    pub(crate) fn below(&self) -> Self {
+        Self { own: Arc::default(), above: Some(self.own.clone()) }
     }
 
     /// [`BuildError::Cancelled`] if the build shall end.

@@ -34,6 +34,8 @@ pub enum BuildError {
     Image {
         /// Its name.
         reference: Reference,
+        /// The base in the `FROM` line.
+        span: Span,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -105,6 +107,12 @@ pub enum BuildError {
         /// Its id.
         id: String,
     },
+    /// A step needs a right that the build was not given.
+    #[error("the step needs the right `{right}`")]
+    NotAllowed {
+        /// Its name, as `--allow` takes it.
+        right: &'static str,
+    },
     /// The caller cancelled the build.
     #[error("the build was cancelled")]
     Cancelled,
@@ -119,12 +127,21 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
+    /// A value has no JSON form.
+    #[error("cannot write {what} as JSON")]
+    Encode {
+        /// The value.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] dhow_layer_store::Error),
-    /// Several parts of the build waited for a step that failed elsewhere.
-    #[error("a step that this one needs failed")]
-    Upstream,
+    /// A program in a sandbox cannot be started.
+    #[error(transparent)]
+    Sandbox(#[from] dhow_runtime::Error),
 }
 
 impl BuildError {
@@ -155,10 +172,21 @@ impl BuildError {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };
                 Some(format!("give it with `--{flag}{id}`"))
             }
+            Self::NotAllowed { right } => Some(format!("allow it with `--allow {right}`")),
+            Self::Sandbox(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("the disk is full; free space, or point `--root` at another disk".to_owned())
             }
+            _ => None,
+        }
+    }
+
+    /// The place in the Dockerfile that it is about, if there is one.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::Step { span, .. } | Self::Image { span, .. } => Some(*span),
+            Self::Dockerfile(findings) => findings.first().map(|finding| finding.primary.span),
             _ => None,
         }
     }
@@ -168,6 +196,7 @@ impl BuildError {
         match self {
             Self::Step { source, .. } => source.exit_code(),
             Self::Exit { code, .. } => Some(*code),
+            Self::Sandbox(error @ dhow_runtime::Error::Exec { .. }) => Some(error.exit_code()),
             _ => None,
         }
     }

@@ -169,11 +169,6 @@ impl BlobWriter {
         publish(&self.store, file, &digest)?;
         Ok(Descriptor::new(media_type, digest, size))
     }
-
-    /// Ends writing without storing: the file, its digest and its size in bytes.
-    pub(crate) fn finish(self) -> (NamedTempFile, Digest, u64) {
-        self.out.finish()
-    }
 }
 
 /// Puts a complete and checked file in the place of the blob `digest`.

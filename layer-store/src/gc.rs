@@ -255,7 +255,7 @@ mod tests {
         let by_container = layer(&store, b"container");
         let by_nobody = layer(&store, b"nobody");
         store.put_blob(MediaType::OciLayer, b"stray").expect("blob");
-        let image = store.add_image_on(&[by_image.clone()]);
+        let image = store.add_image_on(std::slice::from_ref(&by_image));
         let config = store.image(&image).expect("image").config_descriptor;
         let received = Descriptor::of(MediaType::OciLayerGzip, b"received");
         store.put_blob(MediaType::OciLayerGzip, b"received").expect("blob");

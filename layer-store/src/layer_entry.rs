@@ -244,17 +244,6 @@ impl Layer {
         Ok(self.entry()?.diff_id)
     }
 
-    /// TEMPORARY until layer/ has it
-    pub(crate) fn tar(&self) -> Result<Box<dyn Read>> {
-        let blob = self.blobs()?.into_iter().next().ok_or_else(|| Error::LayerMissing(self.id.to_string()))?;
-        crate::archive::decompressed(self.store.open_blob(&blob)?)
-    }
-
-    /// TEMPORARY until layer/ has it
-    pub(crate) fn diff_id(&self) -> Result<DiffId> {
-        self.known_diff_id()?.ok_or_else(|| Error::LayerMissing(self.id.to_string()))
-    }
-
     pub(crate) fn entry(&self) -> Result<LayerEntry> {
         durable::read(&self.entry_path())?.ok_or_else(|| Error::LayerMissing(self.id.to_string()))
     }

@@ -42,12 +42,12 @@ impl Portable {
     }
 }
 
-/// The layer's first blob with this compression, or any; described in OCI's terms, without what others wrote to it.
-pub(crate) fn blob_of(layer: &Layer, compression: Option<Compression>) -> Result<Option<Descriptor>> {
-    let portable = |blob: Descriptor| {
-        let has = blob.media_type.layer_compression()?;
-        let wanted = compression.is_none_or(|wanted| wanted == has);
-        wanted.then(|| Descriptor::new(MediaType::oci_layer(has), blob.digest, blob.size))
+/// A blob of the layer in the first of these forms that it has; described in OCI's terms, without what others wrote.
+pub(crate) fn blob_of(layer: &Layer, forms: &[Compression]) -> Result<Option<Descriptor>> {
+    let blobs = layer.blobs()?;
+    let in_form = |form: &Compression| {
+        let blob = blobs.iter().find(|blob| blob.media_type.layer_compression() == Some(*form))?;
+        Some(Descriptor::new(MediaType::oci_layer(*form), blob.digest, blob.size))
     };
-    Ok(layer.blobs()?.into_iter().find_map(portable))
+    Ok(forms.iter().find_map(in_form))
 }

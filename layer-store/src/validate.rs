@@ -4,9 +4,9 @@
 
 use std::io::{self, Read};
 
-use crate::archive::decompressed;
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::layer::Decompressor;
 use crate::layer_entry::Layer;
 use crate::oci::{Descriptor, Digest, DigestWriter, ImageId, Manifest, Raw};
 use crate::store::Store;
@@ -176,7 +176,8 @@ fn compare(layer: &Layer, content: &str, expected: Digest, (digest, found): (Dig
 /// Digest and size of the content without its compression.
 fn content_of(bytes: impl Read) -> Result<(Digest, u64)> {
     let mut out = DigestWriter::new(io::sink());
-    io::copy(&mut decompressed(bytes)?, &mut out).map_err(Error::stream("read a layer"))?;
+    let copied = Decompressor::new(bytes).and_then(|mut content| io::copy(&mut content, &mut out));
+    copied.map_err(Error::stream("read a layer"))?;
     let (_, digest, size) = out.finish();
     Ok((digest, size))
 }

@@ -75,12 +75,10 @@ impl Download<'_> {
         Ok(ingest)
     }
 
-    /// One request. The outer error is final; the inner one may be worth another try.
+    /// One request. The outer error is final; the inner one, of an answer that broke off, may be worth another try.
     async fn transfer(&self, ingest: BlobIngest, blob: &Descriptor) -> Result<(BlobIngest, Result<()>)> {
-        let mut stream = match self.repository.blob_get(&blob.digest, ingest.offset()).await {
-            Ok(stream) => stream,
-            Err(error) => return Ok((ingest, Err(error))),
-        };
+        // A request that gets no answer has been repeated already.
+        let mut stream = self.repository.blob_get(&blob.digest, ingest.offset()).await?;
         let ingest = at_offset(ingest, &stream).await?;
         let before = ingest.offset();
         let sink = Sink::new(ingest, self.progress(blob.digest, before));

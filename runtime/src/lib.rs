@@ -8,6 +8,7 @@
 mod bundle;
 mod capabilities;
 mod cgroup;
+mod container;
 mod error;
 mod exec_problem;
 mod exit;
@@ -36,6 +37,10 @@ mod userns;
 
 pub use bundle::{Bundle, Rootfs};
 pub use capabilities::{Capability, CapabilitySet};
+pub use container::{
+    Console, Container, ContainerConfig, ContainerState, ContainerStatus, Containers, Ended, Input, LogLine, LogQuery,
+    LogReader, LogStream, become_supervisor,
+};
 pub use error::{Error, ExecProblem, Result};
 pub use exit::{Exit, ExitStatus, Usage};
 pub use mount::{Access, Mount, MountSource};

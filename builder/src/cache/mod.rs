@@ -6,4 +6,4 @@ mod step_key;
 
 pub(crate) use key::{KeyBuilder, StepKey};
 pub(crate) use lock::{StepLock, Wait};
-pub(crate) use step_key::{base_key, copy_key, run_key, scratch_key, workdir_key};
+pub(crate) use step_key::{RunSurroundings, base_key, copy_key, run_key, scratch_key, workdir_key};

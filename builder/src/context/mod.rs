@@ -17,7 +17,8 @@ use crate::ignore::IgnoreRules;
 
 pub(crate) use digest::digest;
 pub(crate) use memory::DigestMemory;
-pub(crate) use select::{Entry, Filter, Match, Presence, select};
+pub(crate) use missing::explain;
+pub(crate) use select::{Entry, Filter, Match, Presence, select, select_exact};
 pub(crate) use tree::{SourceTree, clean, is_missing};
 
 /// The directory that a build copies from.

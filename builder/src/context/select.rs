@@ -94,6 +94,15 @@ pub(crate) fn select(tree: &SourceTree<'_>, source: &Path, filter: &Filter) -> R
     Ok(matches)
 }
 
+/// What is at `source`, taken literally.
+///
+/// # Errors
+/// It is missing.
+pub(crate) fn select_exact(tree: &SourceTree<'_>, source: &Path) -> Result<Match> {
+    let source = clean(source);
+    one(tree, &source, &Filter::default())?.ok_or_else(|| missing::explain(tree, &source))
+}
+
 /// The paths below `base` that match `patterns`, name by name.
 fn expand(tree: &SourceTree<'_>, base: &Path, patterns: &[OsString], found: &mut Vec<PathBuf>) -> Result<()> {
     let Some((pattern, rest)) = patterns.split_first() else {

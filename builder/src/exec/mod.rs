@@ -15,6 +15,8 @@ mod owner;
 mod place;
 mod run;
 mod selection;
+mod slots;
+mod step;
 mod transfer;
 
-pub(crate) use graph::{Executor, Outcome, StepFailure};
+pub(crate) use graph::{Executor, STACK_SIZE};

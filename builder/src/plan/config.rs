@@ -132,16 +132,20 @@ impl StageLowering<'_, '_> {
     pub(super) fn expose(&mut self, words: &[Word]) -> Option<()> {
         let mut sorted: Vec<&Word> = words.iter().collect();
         sorted.sort_by(|a, b| a.text.cmp(&b.text));
-        let mut names = Vec::new();
-        for word in sorted {
-            for text in self.expansion(word)?.words {
-                names.extend(self.ports(&text, word)?.names());
-            }
-        }
+        let ports: Vec<Option<Vec<String>>> = sorted.into_iter().map(|word| self.port_names(word)).collect();
+        let names: Vec<String> = ports.into_iter().collect::<Option<Vec<_>>>()?.concat();
         let config = &mut self.state.config.config;
         config.exposed_ports.extend(names.iter().map(|name| (name.clone(), Empty {})));
         history::note(&mut self.state.config, format!("EXPOSE {}", plain_list(&names)));
         Some(())
+    }
+
+    fn port_names(&mut self, word: &Word) -> Option<Vec<String>> {
+        let mut names = Vec::new();
+        for text in self.expansion(word)?.words {
+            names.extend(self.ports(&text, word)?.names());
+        }
+        Some(names)
     }
 
     fn ports(&mut self, text: &str, word: &Word) -> Option<Ports> {

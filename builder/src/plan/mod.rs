@@ -31,8 +31,8 @@ pub use lower::lower;
 pub use mode::{Bits, Change, FileKind, Mode, Operator};
 pub use mount::{Mount, MountKind, Ownership, Sharing};
 pub use op::{
-    BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DownloadOp, FilesFrom, GitOp, Op, Parents, RunOp, Script,
-    WorkdirOp,
+    BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
+    RunOp, Script, WorkdirOp,
 };
 pub use options::{Options, PROXY_ARGS, Selection};
 pub use stages::{BaseRequest, Bases};

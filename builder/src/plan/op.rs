@@ -8,7 +8,7 @@ use super::git::GitSource;
 use super::graph::NodeId;
 use super::mode::Mode;
 use super::mount::Mount;
-use crate::dockerfile::instruction::{Device, Network, Security};
+use crate::dockerfile::instruction::{Network, Security};
 
 /// Where a root file system comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,11 +84,20 @@ pub struct RunOp {
     /// The confinement.
     pub security: Security,
     /// The devices.
-    pub devices: Vec<Device>,
+    pub devices: Vec<DeviceRequest>,
     /// A script that has to be there while the command runs.
     pub script: Option<Script>,
     /// The host name, if one is asked for.
     pub hostname: Option<String>,
+}
+
+/// A device of the Container Device Interface.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DeviceRequest {
+    /// Its name.
+    pub name: String,
+    /// Whether the build fails without it.
+    pub required: bool,
 }
 
 /// A heredoc that begins with `#!`: a file in a read-only directory that exists only while the command runs.

@@ -2,7 +2,7 @@
 
 use super::history;
 use super::mount::{Mount, MountKind, MountReader};
-use super::op::{FilesFrom, Op, RunOp, Script};
+use super::op::{DeviceRequest, FilesFrom, Op, RunOp, Script};
 use super::options::PROXY_ARGS;
 use super::stage::StageLowering;
 use super::stages::FromKind;
@@ -46,7 +46,7 @@ impl StageLowering<'_, '_> {
             mounts,
             network: run.network.as_ref().map_or(Network::Default, |network| network.value),
             security: run.security.as_ref().map_or(Security::Sandbox, |security| security.value),
-            devices: run.devices.clone(),
+            devices: run.devices.iter().map(|d| DeviceRequest { name: d.name.clone(), required: d.required }).collect(),
             script: command.script,
             hostname: self.shared.options.build_args.get("BUILDKIT_SANDBOX_HOSTNAME").cloned(),
         };

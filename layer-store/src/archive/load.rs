@@ -9,7 +9,7 @@ use std::thread;
 use super::ArchiveProblem;
 use super::candidate::{Candidate, CandidateLayer, candidates};
 use super::event::{Event, Progress};
-use super::input::Input;
+use super::input::decompressed;
 use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -81,18 +81,18 @@ fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
     {
         return Err(ArchiveProblem::UnknownKind { name: name(), kind: media_type.to_string() }.into());
     }
-    let input = match Input::detect(layer.member.open()?) {
+    let mut content = match decompressed(layer.member.open()?) {
         Err(Error::Archive(ArchiveProblem::Compression(kind))) => {
             return Err(ArchiveProblem::UnknownKind { name: name(), kind: format!("layer in {kind}") }.into());
         }
         result => result?,
     };
-    let compression = input.compression;
+    let compression = content.compression();
     let (digest, size) = match compression {
         Compression::None => (layer.member.digest, layer.member.size),
         _ => {
             let mut out = DigestWriter::new(io::sink());
-            let copied = io::copy(&mut input.decompressed()?, &mut out);
+            let copied = io::copy(&mut content, &mut out);
             copied.map_err(|source| ArchiveProblem::DamagedLayer { name: name(), source })?;
             let (_, digest, size) = out.finish();
             (digest, size)

@@ -19,6 +19,4 @@ pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
 pub use save::save;
 
-pub(crate) fn decompressed<'a, R: std::io::Read + 'a>(inner: R) -> crate::Result<Box<dyn std::io::Read + 'a>> {
-    input::Input::detect(inner)?.decompressed()
-}
+pub(crate) use input::decompressed;

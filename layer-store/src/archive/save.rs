@@ -12,7 +12,7 @@ use crate::blob::BlobReader;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layer_entry::Layer;
-use crate::oci::{Descriptor, Digest, ImageId, Index, MediaType, Reference};
+use crate::oci::{Compression, Descriptor, Digest, ImageId, Index, MediaType, Reference};
 use crate::portable::{Portable, blob_of};
 use crate::store::Store;
 use crate::tarball::{EntryKind, TarEntry, TarWriter};
@@ -87,7 +87,7 @@ impl Plan {
         let mut layers = Vec::new();
         for id in &image.layers {
             let layer = store.layer(id)?;
-            if let Some(blob) = blob_of(&layer, None)? {
+            if let Some(blob) = blob_of(&layer, &[Compression::Gzip, Compression::Zstd, Compression::None])? {
                 layers.push(blob);
                 continue;
             }

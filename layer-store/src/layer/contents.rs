@@ -65,8 +65,9 @@ impl Layer {
     pub fn tar(&self) -> Result<TarStream> {
         match self.best_blob()? {
             Some(blob) => {
-                let decompressor = Decompressor::new(self.store().open_blob(&blob)?);
-                Ok(TarStream::Blob(decompressor.map_err(Error::stream("read the layer's blob"))?))
+                let blob = self.store().open_blob(&blob)?;
+                let decompressor = Decompressor::new(blob).map_err(Error::stream("read the layer's blob"))?;
+                Ok(TarStream::Blob(Box::new(decompressor)))
             }
             None => {
                 let root = self.open_fs()?;
@@ -164,7 +165,7 @@ impl Layer {
 #[derive(Debug)]
 pub enum TarStream {
     /// Out of a blob, which is verified while it is read.
-    Blob(Decompressor<BlobReader>),
+    Blob(Box<Decompressor<BlobReader>>),
     /// Packed from the layer's files by a thread.
     Packed(PipeReader),
 }

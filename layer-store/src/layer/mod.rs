@@ -16,6 +16,7 @@ pub use contents::TarStream;
 pub use decompress::Decompressor;
 pub(crate) use pack::pack;
 pub use pipe::PipeReader;
+pub(crate) use pipe::pack_hashed;
 pub use unpack::{Unpacked, Whiteouts, unpack};
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::Decompressor;
+use super::{Decompressor, pack};
 use crate::oci::{Digest, DigestWriter};
+use crate::root::Root;
 use crate::{Error, Result};
 
 /// What goes through at once, in bytes.
@@ -32,7 +33,7 @@ pub(super) struct PipeWriter {
 
 /// The digest and size of all that a thread sent through a pipe.
 #[derive(Debug)]
-pub(super) struct Hashing(JoinHandle<Option<(Digest, u64)>>);
+pub(crate) struct Hashing(JoinHandle<Option<(Digest, u64)>>);
 
 /// Runs `produce` in a thread; what it writes is read from the returned end.
 pub(super) fn spawn(name: &str, produce: impl FnOnce(PipeWriter) -> Result<()> + Send + 'static) -> Result<PipeReader> {
@@ -56,9 +57,22 @@ pub(super) fn spawn_hashed(source: impl Read + Send + 'static) -> Result<(PipeRe
     Ok((reader, Hashing(start("decompress", run)?)))
 }
 
+/// Packs the tree under `root` in a thread that also hashes what it sends.
+pub(crate) fn pack_hashed(root: Root) -> Result<(PipeReader, Hashing)> {
+    let (writer, reader, failures) = pipe();
+    let run = move || {
+        let packed = pack(&root, DigestWriter::new(writer)).map_err(io::Error::other).and_then(|packed| {
+            let (mut writer, digest, size) = packed.finish();
+            writer.flush().map(|()| (digest, size))
+        });
+        packed.map_err(|error| failures.send(Err(error))).ok()
+    };
+    Ok((reader, Hashing(start("pack", run)?)))
+}
+
 impl Hashing {
     /// Waits for the end of the stream, which must have been read.
-    pub(super) fn join(self) -> Result<(Digest, u64)> {
+    pub(crate) fn join(self) -> Result<(Digest, u64)> {
         let ended = || Error::stream("read the layer's blob")(io::Error::other("the decompressing thread has failed"));
         self.0.join().ok().flatten().ok_or_else(ended)
     }

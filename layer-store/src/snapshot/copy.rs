@@ -166,10 +166,9 @@ impl Extractor<'_> {
             return self.extract_subdirectory(tree, below, (name, layer));
         }
         let extract = || -> io::Result<()> {
-            if metadata.kind != FileKind::Directory && self.is_unchanged(tree, below, name)? {
-                if metadata.links < 2 || !self.links.is_kept(&metadata) {
-                    return Ok(());
-                }
+            let may_stay = metadata.kind != FileKind::Directory && self.is_unchanged(tree, below, name)?;
+            if may_stay && (metadata.links < 2 || !self.links.is_kept(&metadata)) {
+                return Ok(());
             }
             move_name(tree, name, layer)
         };

@@ -3,6 +3,7 @@
 //! Commits compare with it, and copied trees are made from it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -33,9 +34,9 @@ impl MergedDir {
         let mut visible: BTreeMap<OsString, bool> = BTreeMap::new();
         for layer in &self.layers {
             for name in layer.names()? {
-                if !visible.contains_key(&name) {
-                    let hidden = layer.stat(&name)?.kind.is_whiteout();
-                    visible.insert(name, !hidden);
+                if let Entry::Vacant(entry) = visible.entry(name) {
+                    let hidden = layer.stat(entry.key())?.kind.is_whiteout();
+                    entry.insert(!hidden);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! not allowed. What it holds becomes a layer by [`commit`](ActiveSnapshot::commit); dropped, it leaves nothing.
 
 mod compare;
+mod container;
 mod copy;
 mod links;
 mod merged;
@@ -21,6 +22,7 @@ use crate::root::Root;
 use crate::staging::StagingDir;
 use crate::{Error, Layer, Result, Stack, Store};
 
+pub use container::ContainerTree;
 use overlay::Durability;
 pub(crate) use tree::make_dir;
 use tree::{TreeDirs, TreeOptions, WritableTree};
@@ -75,13 +77,13 @@ impl Store {
         Ok(SnapshotView { root, mount, _staging: staging })
     }
 
-    fn tree_options(&self, durability: Durability) -> TreeOptions {
+    pub(crate) fn tree_options(&self, durability: Durability) -> TreeOptions {
         let options = self.options();
         TreeOptions { ownership: options.ownership, choice: options.snapshotter, durability }
     }
 
     /// The directories of the layers, unpacked.
-    fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
+    pub(crate) fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
         stack.layers().iter().map(|id| self.layer(id)?.fs()).collect()
     }
 }

@@ -230,6 +230,24 @@ fn overlays_take_hundreds_of_layers_with_long_paths() {
 }
 
 #[test]
+fn a_container_finds_its_files_again() {
+    for choice in [SnapshotterChoice::Overlay, SnapshotterChoice::Copy] {
+        let Some((directory, store)) = store(choice) else { continue };
+        let stack = run(&store, &["echo a > a; echo b > b"]);
+        let container = directory.path().join("containers/c");
+        fs::create_dir(&container).unwrap();
+        for round in ["first", "second", "third"] {
+            let tree = store.container_tree(&container, &stack).unwrap();
+            let names = tree.root().read_dir(Path::new("/")).unwrap();
+            assert_eq!(names.len(), if round == "first" { 2 } else { 1 }, "{choice:?} {round}");
+            tree.root().remove_all(Path::new(if round == "first" { "a" } else { "b" })).unwrap();
+            tree.root().create_file(Path::new("b"), 0o644).map_or_else(drop, drop);
+            tree.root().remove_all(Path::new(if round == "third" { "b" } else { "gone" })).map_or_else(drop, drop);
+        }
+    }
+}
+
+#[test]
 fn names_of_any_bytes_pass_through() {
     let Some((_directory, store)) = store(SnapshotterChoice::Automatic) else { return };
     let snapshot = store.prepare(&Stack::default()).unwrap();

@@ -60,17 +60,29 @@ impl WritableTree {
         if options.choice != SnapshotterChoice::Copy {
             copy::copy_directory_attributes(&below, fs.dir()).map_err(Error::io("prepare", &dirs.fs))?;
             match mount(&lowers, &dirs, options.durability) {
-                Ok(mount) => {
-                    let root = Root::from_fd(overlay::open_root(&mount).map_err(Error::io("open", &dirs.fs))?);
-                    let root = root.with_ownership(options.ownership).map_err(Error::io("open", &dirs.fs))?;
-                    return Ok(Self { lowers, dirs, form: Form::Overlay { mount }, root });
-                }
-                Err(Error::Mount { .. }) if options.choice == SnapshotterChoice::Automatic => {}
+                Ok(mount) => return Self::on_mount(lowers, dirs, (mount, options.ownership)),
+                Err(Error::Mount { .. }) if options.choice == SnapshotterChoice::Automatic => remove_dir(&dirs.work)?,
                 Err(error) => return Err(error),
             }
         }
         let baseline = copy::copy_tree(&below, fs.dir())?;
         Ok(Self { lowers, dirs, form: Form::Copy { baseline }, root: fs })
+    }
+
+    /// Takes up a tree again that was made in `dirs` before and has been left. It cannot be finished then.
+    pub(super) fn reopen(lowers: Vec<PathBuf>, dirs: TreeDirs, options: TreeOptions) -> Result<Self> {
+        if dirs.work.is_dir() {
+            let mount = mount(&lowers, &dirs, options.durability)?;
+            return Self::on_mount(lowers, dirs, (mount, options.ownership));
+        }
+        let root = open_owned(&dirs.fs, options.ownership)?;
+        Ok(Self { lowers, dirs, form: Form::Copy { baseline: Baseline::default() }, root })
+    }
+
+    fn on_mount(lowers: Vec<PathBuf>, dirs: TreeDirs, (mount, ownership): (OwnedFd, Ownership)) -> Result<Self> {
+        let root = Root::from_fd(overlay::open_root(&mount).map_err(Error::io("open", &dirs.fs))?);
+        let root = root.with_ownership(ownership).map_err(Error::io("open", &dirs.fs))?;
+        Ok(Self { lowers, dirs, form: Form::Overlay { mount }, root })
     }
 
     pub(super) fn root(&self) -> &Root {
@@ -159,6 +171,14 @@ pub(crate) fn make_dir(path: &Path) -> Result<()> {
         other => other.map_err(Error::io("create", path))?,
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(Error::io("create", path))
+}
+
+/// Removes an empty directory, if it is there.
+fn remove_dir(path: &Path) -> Result<()> {
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(Error::io("remove", path)),
+    }
 }
 
 fn open_owned(path: &Path, ownership: Ownership) -> Result<Root> {

@@ -3,6 +3,7 @@
 
 pub mod debian_registry;
 pub mod faulty;
+pub mod htpasswd;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
