@@ -4,11 +4,11 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
-use dhow_layer_store::{Store, StoreOptions};
+use dhow_layer_store::{Ownership, Store, StoreOptions};
+use dhow_runtime::{Privilege, Rung};
 
 use crate::args::Global;
 use crate::environment::Environment;
-use crate::privilege::Privilege;
 use crate::problem::Problem;
 
 /// The program's own state.
@@ -17,14 +17,14 @@ pub(crate) struct App {
     pub(crate) global: Global,
     /// The variables.
     pub(crate) environment: Environment,
-    /// What this process may do.
-    pub(crate) privilege: Privilege,
+    /// The rung of the ladder of isolation, and why; none for commands that need no store.
+    pub(crate) privilege: Option<Privilege>,
     store: OnceCell<Store>,
 }
 
 impl App {
     /// An app that has opened nothing yet.
-    pub(crate) fn new(global: Global, environment: Environment, privilege: Privilege) -> Self {
+    pub(crate) fn new(global: Global, environment: Environment, privilege: Option<Privilege>) -> Self {
         Self { global, environment, privilege, store: OnceCell::new() }
     }
 
@@ -36,7 +36,7 @@ impl App {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let options = StoreOptions { ownership: self.privilege.ownership(), ..StoreOptions::default() };
+        let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
         let store = Store::open(&self.root()?, options)?;
         Ok(self.store.get_or_init(|| store))
     }
@@ -49,7 +49,7 @@ impl App {
         if let Some(root) = &self.global.root {
             return Ok(std::path::absolute(root)?);
         }
-        if self.privilege.is_root() {
+        if self.is_root() {
             return Ok(PathBuf::from("/var/lib/dhow"));
         }
         if let Some(data) = self.environment.path("XDG_DATA_HOME") {
@@ -60,6 +60,22 @@ impl App {
                 .hint("name one with `--root DIR` or `DHOW_ROOT`")
         })?;
         Ok(home.join(".local/share/dhow"))
+    }
+
+    /// With a single id, files cannot have an image's owners.
+    fn ownership(&self) -> Ownership {
+        match self.privilege.as_ref().map(|privilege| privilege.rung) {
+            Some(Rung::SingleId | Rung::NoNamespaces) => Ownership::Recorded,
+            Some(Rung::Root | Rung::SubordinateIds) | None => Ownership::OnDisk,
+        }
+    }
+
+    /// Whether the user is the machine's root, or that of the container that dhow was started in.
+    fn is_root(&self) -> bool {
+        match &self.privilege {
+            Some(privilege) => privilege.outer_uid == 0,
+            None => rustix::process::geteuid().is_root(),
+        }
     }
 
     /// The directory of `config.json`: `--config` or `DOCKER_CONFIG`, else `~/.docker`.

@@ -28,7 +28,7 @@ impl Store {
         self.path("blobs/sha256").join(digest.hex())
     }
 
-    /// Opens a blob for reading; size and digest are checked before the reader says that the end is reached.
+    /// Opens a blob for reading; size and digest are checked before the reader gives the last bytes.
     ///
     /// # Errors
     /// The blob is not here, or has another size.
@@ -102,7 +102,7 @@ pub(crate) fn check(expected: &Descriptor, found: Digest, size: u64) -> Result<(
     Ok(())
 }
 
-/// Reads bytes and checks them against a descriptor: one that is wrong gives an error in place of the end.
+/// Reads bytes and checks them against a descriptor: wrong ones give an error in place of the last bytes.
 ///
 /// The error is an [`io::Error`] that holds an [`Error`] of this crate.
 #[derive(Debug)]
@@ -133,7 +133,9 @@ impl<R: Read> Read for BlobReader<R> {
         if self.read > self.expected.size {
             return Err(size_mismatch(&self.expected, self.read).into());
         }
-        if count == 0 && !buffer.is_empty() {
+        let is_end = count == 0 && !buffer.is_empty();
+        // The last bytes are held back until they are known to be right, for readers that do not wait for the end.
+        if is_end || (count > 0 && self.read == self.expected.size) {
             self.check()?;
         }
         Ok(count)
@@ -166,11 +168,6 @@ impl BlobWriter {
         let (file, digest, size) = self.out.finish();
         publish(&self.store, file, &digest)?;
         Ok(Descriptor::new(media_type, digest, size))
-    }
-
-    /// Ends writing without storing: the file, its digest and its size in bytes.
-    pub(crate) fn finish(self) -> (NamedTempFile, Digest, u64) {
-        self.out.finish()
     }
 }
 

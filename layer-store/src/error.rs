@@ -177,8 +177,8 @@ pub enum Error {
     /// The text is not an image reference.
     #[error(transparent)]
     Reference(#[from] InvalidReference),
-    /// An archive cannot be loaded.
-    #[error("cannot load the archive")]
+    /// An archive cannot be loaded or imported.
+    #[error("cannot read the archive")]
     Archive(#[from] ArchiveProblem),
     /// Somebody else is using the store.
     #[error("the store `{0}` is in use by another dhow process")]

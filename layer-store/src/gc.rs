@@ -155,9 +155,10 @@ impl Store {
     fn sweep_unmarked(&self, marked: &Marked, options: SweepOptions) -> Result<Swept> {
         let mut swept = Swept::default();
         self.sweep_layers(marked, &mut swept)?;
+        let is_marked = |name: &str| Digest::from_hex(name).is_ok_and(|digest| marked.blobs.contains(&digest));
         let blobs = self.path("blobs/sha256");
         for name in names_in(&blobs)? {
-            if !Digest::from_hex(&name).is_ok_and(|digest| marked.blobs.contains(&digest)) {
+            if !is_marked(&name) {
                 swept.bytes += remove_counted(&blobs.join(name))?;
                 swept.blobs += 1;
             }
@@ -168,6 +169,13 @@ impl Store {
             if is_older(&path, options.keep_partial) {
                 swept.bytes += remove_counted(&path)?;
                 swept.partials += 1;
+            }
+        }
+        // A note of where a blob is stays also if the blob is not here: it may be wanted yet.
+        let origins = self.path("origins");
+        for name in names_in(&origins)? {
+            if !is_marked(&name) {
+                durable::remove(&origins.join(name))?;
             }
         }
         staging::clear_leftovers(&self.path("tmp"))?;
@@ -247,7 +255,7 @@ mod tests {
         let by_container = layer(&store, b"container");
         let by_nobody = layer(&store, b"nobody");
         store.put_blob(MediaType::OciLayer, b"stray").expect("blob");
-        let image = store.add_image_on(&[by_image.clone()]);
+        let image = store.add_image_on(std::slice::from_ref(&by_image));
         let config = store.image(&image).expect("image").config_descriptor;
         let received = Descriptor::of(MediaType::OciLayerGzip, b"received");
         store.put_blob(MediaType::OciLayerGzip, b"received").expect("blob");

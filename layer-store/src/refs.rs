@@ -158,7 +158,7 @@ mod tests {
             store.tag(&reference(name), &image, Some(manifest.clone())).expect(name);
         }
         let listed: Vec<_> = store.references().expect("list").into_iter().map(|(name, _)| name.familiar()).collect();
-        let mut expected: Vec<_> = names.map(|name| reference(name)).to_vec();
+        let mut expected: Vec<_> = names.map(reference).to_vec();
         expected.sort();
         assert_eq!(listed, expected.iter().map(Reference::familiar).collect::<Vec<_>>());
 

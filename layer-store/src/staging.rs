@@ -151,7 +151,7 @@ mod tests {
         fs::write(staged.path().join("file"), "x").expect("write");
         let dead = dir.path().join("tmp/1-dead");
         fs::create_dir_all(dead.join("work/work")).expect("leftover");
-        fs::set_permissions(dead.join("work/work"), fs::Permissions::from_mode(0)).expect("mode");
+        fs::set_permissions(dead.join("work/work"), fs::Permissions::from_mode(0o000)).expect("mode");
 
         let again = Store::open(dir.path(), StoreOptions::default()).expect("store");
         assert!(!dead.exists());

@@ -14,6 +14,7 @@
 //!        images/<hex>.json            an image by the digest of its config (`image.rs`)
 //!        refs/<registry>/<repository>/_tags/<tag>.json, _digests/<hex>.json   names of images (`refs.rs`)
 //!        cache/<hex>.json             build steps by their keys (`record.rs`)
+//!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
 //! ```
 //!

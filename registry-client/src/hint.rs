@@ -12,16 +12,16 @@ pub(crate) fn of(error: &Error) -> Option<String> {
         Error::Status(status) => of_status(status),
         Error::Token { registry, source } => of_token(registry, source),
         Error::UnknownChallenge { .. } => Some("dhow knows Basic and Bearer; is a proxy in between?".to_owned()),
-        Error::Certificate { .. } => {
-            Some("a certs.d directory holds `*.crt` (authorities) and pairs of `*.cert` and `*.key`, all PEM".to_owned())
-        }
+        Error::Certificate { .. } => Some(
+            "a certs.d directory holds `*.crt` (authorities) and pairs of `*.cert` and `*.key`, all PEM".to_owned(),
+        ),
         Error::Credentials { .. } => Some("mend or remove the file, or log in again with `dhow login`".to_owned()),
         Error::CredentialHelper { program, .. } => {
             Some(format!("install `{program}`, or remove it from `credsStore` and `credHelpers` in config.json"))
         }
-        Error::Corrupt { .. } => {
-            Some("the registry, or a proxy before it, sends other bytes than it promised; push the image again".to_owned())
-        }
+        Error::Corrupt { .. } => Some(
+            "the registry, or a proxy before it, sends other bytes than it promised; push the image again".to_owned(),
+        ),
         Error::Schema1(_) => Some("pull and push it once with a tool that converts it to schema 2 or OCI".to_owned()),
         Error::NotAnImage { .. } => Some("it may be an artifact, such as a chart or a signature".to_owned()),
         Error::NoPlatform { available, .. } => {
@@ -54,7 +54,8 @@ fn of_connect(host: &str, failure: ConnectFailure) -> Option<String> {
             format!("put the certificate of its authority into `/etc/docker/certs.d/{host}/ca.crt`")
         }
         ConnectFailure::OutsideValidity => {
-            "compare this machine's clock with the time; if it is right, the registry needs a new certificate".to_owned()
+            "compare this machine's clock with the time; if it is right, the registry needs a new certificate"
+                .to_owned()
         }
         ConnectFailure::WrongName => format!("use one of the names in the certificate instead of `{host}`"),
         ConnectFailure::Other => return None,

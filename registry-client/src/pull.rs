@@ -148,7 +148,8 @@ impl Transfer {
     /// Whether the layer's content is in the store in any form.
     async fn is_here(&self, diff_id: DiffId) -> Result<bool> {
         let store = self.store.clone();
-        blocking::run(move || Ok(store.layer_by_diff_id(&diff_id)?.map_or(Ok(false), |layer| has_content(&layer))?)).await
+        blocking::run(move || Ok(store.layer_by_diff_id(&diff_id)?.map_or(Ok(false), |layer| has_content(&layer))?))
+            .await
     }
 
     async fn note_origins(&self, repository: &Repository, manifest: &Manifest) -> Result<()> {

@@ -95,8 +95,8 @@ impl Sender<'_> {
                     part = Some(size);
                     upload = self.repository.upload_start().await?;
                 }
-                Recovery::Anew(as_transient) => {
-                    attempts.wait_after(as_transient.unwrap_or(error)).await?;
+                Recovery::Anew => {
+                    attempts.wait_before_another_way(error).await?;
                     upload = self.repository.upload_start().await?;
                 }
                 Recovery::Continue => {
@@ -129,7 +129,7 @@ impl Sender<'_> {
             self.repository.upload_patch_body(upload, body).await?;
             if upload.offset() <= start || upload.offset() > size {
                 let reason = format!("{} of {size} bytes have arrived after a part from {start}", upload.offset());
-                return Err(Error::Settings { reason });
+                return Err(Error::Protocol { request: upload.line(), reason });
             }
         }
         self.repository.upload_put_body(upload, digest, Body::Empty).await
@@ -154,8 +154,8 @@ impl Sender<'_> {
 enum Recovery {
     /// Ask how much has arrived and go on from there.
     Continue,
-    /// In a new session, as the old one is of no use; with what stands for the error as one that passes.
-    Anew(Option<Error>),
+    /// In a new session, as the old one is of no use.
+    Anew,
     /// In a new session and smaller parts.
     Smaller(u64),
     /// Nothing.
@@ -172,11 +172,7 @@ fn recovery(error: &Error, part: Option<u64>) -> Recovery {
         (_, Some(413), Some(size)) => Recovery::Smaller(size),
         // Also how a part that is too large is refused.
         (_, Some(416), Some(size)) if part.is_some() => Recovery::Smaller(size),
-        (Error::Status(status), Some(404 | 416), _) if !status.has_code("NAME_UNKNOWN") => {
-            let mut passing = status.clone();
-            passing.status = 503;
-            Recovery::Anew(Some(Error::Status(passing)))
-        }
+        (Error::Status(status), Some(404 | 416), _) if !status.has_code("NAME_UNKNOWN") => Recovery::Anew,
         _ if error.is_transient() => Recovery::Continue,
         _ => Recovery::GiveUp,
     }

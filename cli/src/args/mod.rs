@@ -23,8 +23,10 @@ pub(crate) use image::{
     SaveArgs, TagArgs,
 };
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
-pub(crate) use run::{CreateArgs, CreateOptions, PullPolicyArg, RunArgs};
-pub(crate) use system::{BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand};
+pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
+pub(crate) use system::{
+    BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand,
+};
 pub(crate) use unsupported::explain;
 
 /// Builds, keeps, moves and runs container images: one program, no daemon.
@@ -47,6 +49,10 @@ pub(crate) struct Global {
     /// Directory of config.json with registry credentials [default: ~/.docker]
     #[arg(long, env = "DOCKER_CONFIG", value_name = "DIR", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Registry whose certificate is not checked and that may speak plain HTTP; may be repeated
+    #[arg(long = "insecure-registry", env = "DHOW_INSECURE_REGISTRIES", value_name = "HOST[:PORT]")]
+    #[arg(value_delimiter = ',', hide_env_values = true, global = true)]
+    pub(crate) insecure_registries: Vec<String>,
     /// Say more about errors
     #[arg(short = 'D', long)]
     pub(crate) debug: bool,
@@ -134,6 +140,13 @@ pub(crate) enum Command {
     Registry(RegistryCommand),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
+}
+
+impl Command {
+    /// Whether the command works on the store, and so needs the rights to write an image's files.
+    pub(crate) fn needs_store(&self) -> bool {
+        !matches!(self, Self::Version(_) | Self::Completion(_) | Self::Login(_) | Self::Logout(_) | Self::Registry(_))
+    }
 }
 
 #[cfg(test)]

@@ -2,15 +2,23 @@
 
 mod completion;
 mod each;
+mod from_host;
 mod history;
 mod images;
 mod inspect;
+mod load;
+mod login;
+mod logout;
+mod pull;
+// mod push;
 mod rmi;
+mod run;
+mod serve;
 mod tag;
 mod version;
 
 use crate::app::App;
-use crate::args::{Command, ContainerCommand, ImageCommand};
+use crate::args::{Command, ContainerCommand, ImageCommand, RegistryCommand};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -26,6 +34,13 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::History(args) | Command::Image(ImageCommand::History(args)) => history::run(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
         Command::Image(ImageCommand::Inspect(args)) => inspect::images(app, &args),
+        Command::Pull(args) | Command::Image(ImageCommand::Pull(args)) => pull::run(app, &args),
+        //         Command::Push(args) | Command::Image(ImageCommand::Push(args)) => push::run(app, &args),
+        Command::Login(args) => login::run(app, &args),
+        Command::Logout(args) => logout::run(app, &args),
+        Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
+        Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
+        Command::Image(ImageCommand::FromHost(args)) => from_host::run(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),

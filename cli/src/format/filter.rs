@@ -129,9 +129,13 @@ mod tests {
 
     #[test]
     fn globs() {
-        for (pattern, text, expected) in
-            [("*", "x", true), ("my*", "myapp", true), ("*:1.?", "a:1.2", true), ("a", "ab", false), ("a*b*c", "aXbYc", true)]
-        {
+        for (pattern, text, expected) in [
+            ("*", "x", true),
+            ("my*", "myapp", true),
+            ("*:1.?", "a:1.2", true),
+            ("a", "ab", false),
+            ("a*b*c", "aXbYc", true),
+        ] {
             assert_eq!(glob(pattern, text), expected, "{pattern} {text}");
         }
     }

@@ -101,7 +101,9 @@ fn index(value: &Argument, keys: &[Argument]) -> Result<Argument, String> {
             (Some(Value::Array(items)), Some(Value::Number(at))) => {
                 let at = at.as_u64().unwrap_or(u64::MAX);
                 let item = items.get(at as usize);
-                Some(item.ok_or_else(|| format!("index {at} is out of range, there are {} items", items.len()))?.clone())
+                Some(
+                    item.ok_or_else(|| format!("index {at} is out of range, there are {} items", items.len()))?.clone(),
+                )
             }
             (Some(Value::Object(map)), Some(Value::String(key))) => map.get(key).cloned(),
             (None | Some(Value::Null), _) => return Err("cannot index a missing value".to_owned()),
@@ -157,7 +159,8 @@ fn printf(format: &str, values: &[Argument]) -> Result<Argument, String> {
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        let end = rest.find(|c: char| c != '-' && !c.is_ascii_digit()).ok_or("`printf` ends in the middle of a verb")?;
+        let end =
+            rest.find(|c: char| c != '-' && !c.is_ascii_digit()).ok_or("`printf` ends in the middle of a verb")?;
         let (flags, verb) = (&rest[..end], &rest[end..end + rest[end..].chars().next().map_or(1, char::len_utf8)]);
         rest = &rest[end + verb.len()..];
         if verb == "%" {

@@ -7,9 +7,8 @@ use super::parser::{Node, Operand, Pipeline, Range};
 use super::{go, lexer, parser};
 
 /// Objects whose keys are data: a missing key has no value, where a missing field of other objects is an error.
-const MAPS: &[&str] = &[
-    "Labels", "Volumes", "ExposedPorts", "Networks", "Ports", "PortBindings", "Options", "Sysctls", "Data", "Tmpfs",
-];
+const MAPS: &[&str] =
+    &["Labels", "Volumes", "ExposedPorts", "Networks", "Ports", "PortBindings", "Options", "Sysctls", "Data", "Tmpfs"];
 
 /// A parsed template.
 #[derive(Debug)]
@@ -114,7 +113,9 @@ impl Run<'_> {
 
     fn range(&mut self, range: &Range, dot: Option<&Value>) -> Result<(), String> {
         let items: Vec<(Value, Value)> = match self.pipeline(&range.over, dot)? {
-            Some(Value::Array(items)) => items.into_iter().enumerate().map(|(i, item)| (Value::from(i), item)).collect(),
+            Some(Value::Array(items)) => {
+                items.into_iter().enumerate().map(|(i, item)| (Value::from(i), item)).collect()
+            }
             Some(Value::Object(map)) => {
                 let mut items: Vec<_> = map.into_iter().collect();
                 items.sort_by(|left, right| left.0.cmp(&right.0));
@@ -148,14 +149,10 @@ impl Run<'_> {
         Ok(passed.flatten())
     }
 
-    fn command(
-        &self,
-        command: &[Operand],
-        passed: Option<Argument>,
-        dot: Option<&Value>,
-    ) -> Result<Argument, String> {
+    fn command(&self, command: &[Operand], passed: Option<Argument>, dot: Option<&Value>) -> Result<Argument, String> {
         if let [Operand::Function(name), arguments @ ..] = command {
-            let mut values = arguments.iter().map(|operand| self.operand(operand, dot)).collect::<Result<Vec<_>, _>>()?;
+            let mut values =
+                arguments.iter().map(|operand| self.operand(operand, dot)).collect::<Result<Vec<_>, _>>()?;
             values.extend(passed);
             return func::call(name, &values);
         }

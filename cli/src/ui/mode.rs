@@ -58,8 +58,9 @@ fn from_variable(text: &str) -> Result<ProgressKind, Problem> {
         "tty" => Ok(ProgressKind::Tty),
         "plain" => Ok(ProgressKind::Plain),
         "quiet" | "none" => Ok(ProgressKind::Quiet),
-        other => Err(Problem::usage(format!("`BUILDKIT_PROGRESS` is `{other}`"))
-            .hint("it may be auto, tty, plain or quiet")),
+        other => {
+            Err(Problem::usage(format!("`BUILDKIT_PROGRESS` is `{other}`")).hint("it may be auto, tty, plain or quiet"))
+        }
     }
 }
 

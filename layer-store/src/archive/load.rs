@@ -9,7 +9,7 @@ use std::thread;
 use super::ArchiveProblem;
 use super::candidate::{Candidate, CandidateLayer, candidates};
 use super::event::{Event, Progress};
-use super::input::Input;
+use super::input::decompressed;
 use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -81,18 +81,18 @@ fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
     {
         return Err(ArchiveProblem::UnknownKind { name: name(), kind: media_type.to_string() }.into());
     }
-    let input = match Input::detect(layer.member.open()?) {
+    let mut content = match decompressed(layer.member.open()?) {
         Err(Error::Archive(ArchiveProblem::Compression(kind))) => {
             return Err(ArchiveProblem::UnknownKind { name: name(), kind: format!("layer in {kind}") }.into());
         }
         result => result?,
     };
-    let compression = input.compression;
+    let compression = content.compression();
     let (digest, size) = match compression {
         Compression::None => (layer.member.digest, layer.member.size),
         _ => {
             let mut out = DigestWriter::new(io::sink());
-            let copied = io::copy(&mut input.decompressed()?, &mut out);
+            let copied = io::copy(&mut content, &mut out);
             copied.map_err(|source| ArchiveProblem::DamagedLayer { name: name(), source })?;
             let (_, digest, size) = out.finish();
             (digest, size)
@@ -115,11 +115,14 @@ fn add(store: &Store, candidate: &Candidate, verified: &BTreeMap<Digest, Verifie
         Some((descriptor, bytes)) => Some(store.put_blob(descriptor.media_type.clone(), bytes)?),
         None => None,
     };
-    let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
-    for name in &candidate.names {
-        store.tag(name, &id, manifest.clone())?;
+    loop {
+        let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
+        match candidate.names.iter().try_for_each(|name| store.tag(name, &id, manifest.clone())) {
+            // Another process removed the same image just now.
+            Err(Error::ImageNotFound { .. }) => {}
+            result => return result.map(|()| Loaded { id, references: candidate.names.clone() }),
+        }
     }
-    Ok(Loaded { id, references: candidate.names.clone() })
 }
 
 /// Adds a layer's blob, unless the layer is here already and no manifest asks for just this blob.

@@ -9,8 +9,14 @@ mod input;
 mod load;
 mod oci_layout;
 mod problem;
+mod save;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Event, Progress};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
+pub use save::save;
+
+pub(crate) use input::decompressed;

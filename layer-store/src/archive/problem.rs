@@ -15,6 +15,9 @@ pub enum ArchiveProblem {
     /// It is a tar, but of something else.
     #[error("the tar is no image archive: it has neither `manifest.json` nor `index.json`")]
     NotAnImage,
+    /// It is an image archive where a root file system was asked for.
+    #[error("the tar is an image archive, not a root file system")]
+    NotARootFs,
     /// It was made by a Docker before 1.10.
     #[error("the archive has the format of Docker before 1.10: `repositories`, but no `manifest.json`")]
     BeforeManifests,
@@ -127,6 +130,7 @@ impl ArchiveProblem {
             Self::Compression("zip") => "unpack it with `unzip`, and load the tar that is in it",
             Self::Compression(_) => "decompress it first",
             Self::NotAnImage => "if it is a root file system, use `dhow import`",
+            Self::NotARootFs => "use `dhow load`",
             Self::BeforeManifests => "load it with Docker 1.10 or later, and save it again",
             Self::UnknownKind { .. } => "save the image with a newer program, or ask its maker",
             _ => "the archive is damaged or incomplete: make or fetch it again",

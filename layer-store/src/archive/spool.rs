@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::ArchiveProblem;
 use super::event::{Event, Progress};
-use super::input::Input;
+use super::input::decompressed;
 use crate::blob::DOCUMENT_LIMIT;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, DigestWriter};
@@ -51,7 +51,7 @@ impl Spool {
     /// Reads an archive to its end.
     pub(super) fn read(store: &Store, input: impl Read, progress: Progress<'_>) -> Result<Self> {
         let mut spool = Self { files: BTreeMap::new(), links: BTreeMap::new(), directory: store.staging()? };
-        let mut tar = TarReader::new(Input::detect(input)?.decompressed()?);
+        let mut tar = TarReader::new(decompressed(input)?);
         while let Some(entry) = tar.next_entry()? {
             spool.take(&entry, &mut tar, progress)?;
         }

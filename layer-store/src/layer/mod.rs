@@ -2,11 +2,21 @@
 //!
 //! Packing is canonical: the same tree gives the same bytes on every machine and at every level of privilege.
 
+mod compress;
+mod contents;
+mod decompress;
+mod gzip;
 mod pack;
+mod pipe;
 mod unpack;
-mod whiteout;
+pub(crate) mod whiteout;
 
+pub use compress::Compressor;
+pub use contents::TarStream;
+pub use decompress::Decompressor;
 pub(crate) use pack::pack;
+pub use pipe::PipeReader;
+pub(crate) use pipe::pack_hashed;
 pub use unpack::{Unpacked, Whiteouts, unpack};
 
 #[cfg(test)]

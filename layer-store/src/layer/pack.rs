@@ -154,5 +154,5 @@ fn portable(mut xattrs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 fn write_error(source: io::Error) -> Error {
-    Error::Stream { action: "write the layer's tar", source }
+    Error::stream("write the layer's tar")(source)
 }

@@ -56,8 +56,7 @@ pub fn unpack(tar: impl Read, root: &Root, whiteouts: Whiteouts) -> Result<Unpac
         done.bytes += entry.size;
     }
     unpacker.set_directory_times()?;
-    let read_error = |source| Error::Stream { action: "read the tar stream", source };
-    io::copy(&mut reader.into_inner(), &mut io::sink()).map_err(read_error)?;
+    io::copy(&mut reader.into_inner(), &mut io::sink()).map_err(Error::stream("read the tar stream"))?;
     Ok(done)
 }
 
@@ -103,10 +102,10 @@ impl Unpacker<'_> {
 
     /// Takes the directory out of the memory, as what is made may replace it; the caller puts it back.
     fn open_parent(&mut self, parent: &Path) -> Result<Dir> {
-        if let Some((path, dir)) = self.parent.take() {
-            if path == parent {
-                return Ok(dir);
-            }
+        if let Some((path, dir)) = self.parent.take()
+            && path == parent
+        {
+            return Ok(dir);
         }
         let open = || self.root.open_root(parent).map(Root::into_dir);
         match open() {
@@ -191,9 +190,7 @@ impl Unpacker<'_> {
                 let offset = i64::try_from(hole).map_err(|_| invalid(entry, "it has a hole larger than any file"))?;
                 file.seek(SeekFrom::Current(offset)).map_err(failed())?;
             }
-            let count = data
-                .read(&mut self.buffer)
-                .map_err(|source| Error::Stream { action: "read the tar stream", source })?;
+            let count = data.read(&mut self.buffer).map_err(Error::stream("read the tar stream"))?;
             if count == 0 {
                 break;
             }

@@ -95,10 +95,10 @@ impl Dir {
         let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let mut metadata = Metadata::from_stat(&stat);
         let may_stand_for_device = metadata.kind == FileKind::Regular && metadata.size == 0;
-        if self.ownership == Ownership::Recorded || may_stand_for_device {
-            if let Some(record) = self.stat_record(name, metadata.kind)? {
-                record.apply(&mut metadata, self.ownership);
-            }
+        if (self.ownership == Ownership::Recorded || may_stand_for_device)
+            && let Some(record) = self.stat_record(name, metadata.kind)?
+        {
+            record.apply(&mut metadata, self.ownership);
         }
         Ok(metadata)
     }

@@ -350,5 +350,5 @@ fn invalid(path: &[u8], reason: &str) -> Error {
 }
 
 fn stream(source: io::Error) -> Error {
-    Error::Stream { action: "read the tar stream", source }
+    Error::stream("read the tar stream")(source)
 }

@@ -11,8 +11,8 @@ mod scope;
 mod token;
 
 pub(crate) use authenticator::Authenticator;
+pub(crate) use authenticator::Retry;
 pub use credential::Credential;
 pub use credentials::Credentials;
-pub(crate) use authenticator::Retry;
 pub use login::{LoggedOut, LoginStore, login, logout};
 pub(crate) use scope::{Access, Scopes};

@@ -126,8 +126,9 @@ async fn exchange(transport: &Transport, call: &Call) -> Result<Token> {
 
 /// A header value that is left out of debug output.
 pub(crate) fn secret_header(scheme: &str, secret: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("{scheme} {secret}"))
-        .map_err(|_| Error::Settings { reason: "the credential holds characters that no header may hold".to_owned() })?;
+    let mut value = HeaderValue::try_from(format!("{scheme} {secret}")).map_err(|_| Error::Settings {
+        reason: "the credential holds characters that no header may hold".to_owned(),
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

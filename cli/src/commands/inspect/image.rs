@@ -14,8 +14,7 @@ pub(crate) fn describe(app: &App, name: &str) -> anyhow::Result<Option<Value>> {
     let store = app.store()?;
     let Some(found) = store.find(name)? else { return Ok(None) };
     let image = store.image(&found.image)?;
-    let references: Vec<_> =
-        store.references()?.into_iter().filter(|(_, target)| target.image == image.id).collect();
+    let references: Vec<_> = store.references()?.into_iter().filter(|(_, target)| target.image == image.id).collect();
     let size = image.size()?;
     Ok(Some(json!({
         "Id": image.id.to_string(),
@@ -56,9 +55,10 @@ fn digests(references: &[(Reference, RefTarget)]) -> Vec<String> {
 }
 
 fn descriptor(image: &Image) -> Value {
-    image.manifests.first().map_or(Value::Null, |manifest| {
-        json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.size})
-    })
+    image.manifests.first().map_or(
+        Value::Null,
+        |manifest| json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.size}),
+    )
 }
 
 /// Docker's `ContainerConfig` with all fields that scripts ask for, also the empty ones.
@@ -96,7 +96,9 @@ pub(crate) fn config(config: &ContainerConfig) -> Value {
         ("Shell", json!(config.shell)),
     ];
     if let Value::Object(map) = &mut value {
-        map.extend(optional.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)));
+        map.extend(
+            optional.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)),
+        );
         map.retain(|key, value| key != "ExposedPorts" || !value.is_null());
         map.extend(config.other.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
