@@ -1,2 +1,75 @@
-//! The dhow binary.
-fn main() {}
+//! The dhow binary: one program that builds, keeps, moves and runs container images.
+//!
+//! The order at the start matters: first whatever must happen while there is one thread only, then the command line,
+//! then the command. Threads and the network are started by the commands that need them.
+
+mod app;
+mod args;
+mod commands;
+mod containers;
+mod environment;
+mod exit;
+mod failure;
+mod format;
+mod from_host;
+mod interrupt;
+mod output;
+mod problem;
+mod report;
+mod span;
+mod ui;
+mod usage;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use dhow_runtime::{Entered, Privilege};
+
+use app::App;
+use args::Cli;
+use environment::Environment;
+use exit::Exit;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli).into(),
+        Err(error) => usage::report(&error).into(),
+    }
+}
+
+fn run(cli: Cli) -> Exit {
+    let privilege = match enter(&cli) {
+        Ok(Place::Inside(privilege)) => privilege,
+        Ok(Place::Outside(exit)) => return exit,
+        Err(error) => return report::report(&error.into()),
+    };
+    let app = App::new(cli.global, Environment::of_process(), privilege);
+    match commands::run(&app, cli.command) {
+        Ok(exit) => exit,
+        Err(error) => report::report(&error),
+    }
+}
+
+/// Which process this is.
+enum Place {
+    /// The one that does the work, with its rung of the ladder.
+    Inside(Option<Privilege>),
+    /// The one that has waited for it.
+    Outside(Exit),
+}
+
+/// Takes the best rung of the ladder of isolation, for commands that touch the store. No thread exists yet.
+fn enter(cli: &Cli) -> dhow_runtime::Result<Place> {
+    if !cli.command.needs_store() {
+        return Ok(Place::Inside(None));
+    }
+    Ok(match dhow_runtime::enter()? {
+        Entered::Inside(privilege) => Place::Inside(Some(privilege)),
+        Entered::Outside(status) => Place::Outside(Exit::Program(u8::try_from(status.code()).unwrap_or(u8::MAX))),
+    })
+}

@@ -9,15 +9,7 @@ use std::process::Command;
 
 /// Every edge between our crates that the design allows: (crate, what it may import).
 const EDGES: &[(&str, &[&str])] = &[
-    (
-        "dhow",
-        &[
-            "dhow-builder",
-            "dhow-registry-client",
-            "dhow-layer-store",
-            "dhow-runtime",
-        ],
-    ),
+    ("dhow", &["dhow-builder", "dhow-registry-client", "dhow-layer-store", "dhow-runtime"]),
     ("dhow-builder", &["dhow-layer-store", "dhow-runtime"]),
     ("dhow-registry-client", &["dhow-layer-store"]),
     ("dhow-layer-store", &[]),
@@ -34,10 +26,7 @@ const UNSAFE_FILE: &str = "runtime/src/sys.rs";
 const MOST_LINES: usize = 500;
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the cli folder has a parent")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the cli folder has a parent").to_path_buf()
 }
 
 /// Every `.rs` file under `folder`, as a path relative to the workspace, with its text.
@@ -100,8 +89,7 @@ fn code_of(line: &str) -> String {
 }
 
 fn has_word(code: &str, word: &str) -> bool {
-    code.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .any(|w| w == word)
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word)
 }
 
 fn fail_on(found: Vec<String>, rule: &str) {
@@ -111,35 +99,19 @@ fn fail_on(found: Vec<String>, rule: &str) {
 #[test]
 fn crates_import_only_downwards() {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .current_dir(workspace())
         .output()
         .expect("cargo metadata runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    assert_eq!(
-        packages.len(),
-        EDGES.len(),
-        "a crate was added: add its edges here and to the design"
-    );
+    assert_eq!(packages.len(), EDGES.len(), "a crate was added: add its edges here and to the design");
     let mut wrong = Vec::new();
     for package in packages {
         let name = package["name"].as_str().expect("a name");
-        let (_, allowed) = EDGES
-            .iter()
-            .find(|(from, _)| *from == name)
-            .unwrap_or_else(|| panic!("`{name}` has no entry in EDGES"));
+        let (_, allowed) =
+            EDGES.iter().find(|(from, _)| *from == name).unwrap_or_else(|| panic!("`{name}` has no entry in EDGES"));
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let to = dependency["name"].as_str().expect("a name");
             let ours = EDGES.iter().any(|(crate_name, _)| *crate_name == to);

@@ -1,0 +1,14 @@
+//! Adapters between the crates: what one of them asks for, made of what another one offers.
+
+mod archive;
+mod client;
+mod network;
+mod pull;
+mod store;
+mod watch;
+
+pub(crate) use archive::archive_events;
+pub(crate) use client::client_options;
+pub(crate) use network::Network;
+pub(crate) use pull::{Direction, pull, transfer};
+pub(crate) use store::sweep;

@@ -1,0 +1,256 @@
+//! The control groups of a sandbox, of version 2 or 1.
+//!
+//! A cgroup is made only when a limit is asked for: without one, processes end with their pid namespace and their use
+//! is counted by wait4(2). Its name holds its maker's process id and start time, so that the next dhow can remove
+//! what a killed one left. Kernel documentation: `admin-guide/cgroup-v2.rst`, `admin-guide/cgroup-v1/`.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+
+use crate::error::{Error, Result};
+use crate::proc_stat::ProcessId;
+use crate::resources::Resources;
+
+/// The directory in each hierarchy that holds the cgroups of all dhow processes.
+const COMMON: &str = "dhow";
+
+/// The period of `milli_cpus`, in microseconds: Docker's.
+const CPU_PERIOD: u64 = 100_000;
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// One value to write: which controller, which limit it is for messages, which file, what.
+struct Setting {
+    controller: &'static str,
+    resource: &'static str,
+    file: &'static str,
+    value: String,
+}
+
+/// The cgroups of one sandbox. They are removed when it is dropped, by when it must be empty.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    /// One directory in version 2, one for each controller in version 1.
+    directories: Vec<PathBuf>,
+    /// The directory to be born in, where the kernel can do that.
+    birthplace: Option<OwnedFd>,
+}
+
+impl Cgroup {
+    /// Makes the cgroups that `resources` need under `/sys/fs/cgroup`; `None` when they need none.
+    pub(crate) fn create(resources: &Resources) -> Result<Option<Self>> {
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let mount = Path::new("/sys/fs/cgroup");
+        let name = format!("{}-{}", ProcessId::current(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        if mount.join("cgroup.controllers").exists() {
+            Self::create_v2(mount, &name, resources).map(Some)
+        } else {
+            Self::create_v1(mount, &name, resources).map(Some)
+        }
+    }
+
+    fn create_v2(mount: &Path, name: &str, resources: &Resources) -> Result<Self> {
+        let settings = settings_v2(resources);
+        let common = mount.join(COMMON);
+        remove_stale(&common);
+        let directory = common.join(name);
+        let first = settings.first().map_or("memory", |setting| setting.resource);
+        let refused =
+            |error: io::Error| refusal(first, &format!("cannot use the cgroup `{}`: {error}", directory.display()));
+        fs::create_dir_all(&common).map_err(refused)?;
+        for setting in &settings {
+            for parent in [mount, common.as_path()] {
+                fs::write(parent.join("cgroup.subtree_control"), format!("+{}", setting.controller))
+                    .map_err(|error| refusal(setting.resource, &no_controller(setting.controller, &error)))?;
+            }
+        }
+        fs::create_dir(&directory).map_err(refused)?;
+        let mut cgroup = Self { directories: vec![directory.clone()], birthplace: None };
+        write_settings(&directory, &settings)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        cgroup.birthplace = Some(rustix::fs::open(&directory, flags, Mode::empty()).map_err(|e| refused(e.into()))?);
+        Ok(cgroup)
+    }
+
+    fn create_v1(mount: &Path, name: &str, resources: &Resources) -> Result<Self> {
+        let mut cgroup = Self { directories: Vec::new(), birthplace: None };
+        for setting in settings_v1(resources) {
+            let hierarchy = mount.join(setting.controller);
+            let common = hierarchy.join(COMMON);
+            let directory = common.join(name);
+            if !cgroup.directories.contains(&directory) {
+                if !hierarchy.join("cgroup.procs").exists() {
+                    let missing = io::Error::from_raw_os_error(libc::ENOENT);
+                    return Err(refusal(setting.resource, &no_controller(setting.controller, &missing)));
+                }
+                remove_stale(&common);
+                make_v1(&hierarchy, &directory).map_err(|error| {
+                    refusal(setting.resource, &format!("cannot use the cgroup `{}`: {error}", directory.display()))
+                })?;
+                cgroup.directories.push(directory.clone());
+            }
+            write_settings(&directory, &[setting])?;
+        }
+        Ok(cgroup)
+    }
+
+    pub(crate) fn birthplace(&self) -> Option<BorrowedFd<'_>> {
+        self.birthplace.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Moves a process in, unless it was born there.
+    pub(crate) fn place(&self, pid: Pid) -> Result<()> {
+        if self.birthplace.is_some() {
+            return Ok(());
+        }
+        for directory in &self.directories {
+            let path = directory.join("cgroup.procs");
+            fs::write(&path, pid.as_raw_nonzero().to_string()).map_err(|error| Error::io("write", path, error))?;
+        }
+        Ok(())
+    }
+
+    /// The most memory that was in use at once, in bytes, where the kernel tells.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        let files = ["memory.peak", "memory.max_usage_in_bytes"];
+        let mut values = self.directories.iter().flat_map(|directory| files.map(|file| directory.join(file)));
+        values.find_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok())
+    }
+
+    /// How many processes were killed because the limit of memory was reached.
+    pub(crate) fn out_of_memory_kills(&self) -> u64 {
+        let files = ["memory.events", "memory.oom_control"];
+        let mut values = self.directories.iter().flat_map(|directory| files.map(|file| directory.join(file)));
+        let count = |text: String| text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+        values.find_map(|path| count(fs::read_to_string(path).ok()?)).unwrap_or(0)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        for directory in &self.directories {
+            remove(directory);
+        }
+    }
+}
+
+fn refusal(resource: &'static str, reason: &str) -> Error {
+    Error::Limit { resource, reason: reason.to_owned() }
+}
+
+fn no_controller(controller: &str, error: &io::Error) -> String {
+    format!("the cgroup controller `{controller}` is not available here: {error}")
+}
+
+fn write_settings(directory: &Path, settings: &[Setting]) -> Result<()> {
+    for setting in settings {
+        fs::write(directory.join(setting.file), &setting.value).map_err(|error| {
+            refusal(setting.resource, &format!("the kernel refuses `{}` for {}: {error}", setting.value, setting.file))
+        })?;
+    }
+    Ok(())
+}
+
+fn settings_v2(resources: &Resources) -> Vec<Setting> {
+    let memory =
+        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
+    let mut settings: Vec<Setting> = Vec::new();
+    settings.extend(resources.memory.map(|limit| memory("memory.max", limit)));
+    if let (Some(limit), Some(both)) = (resources.memory, resources.memory_swap) {
+        settings.push(memory("memory.swap.max", both.saturating_sub(limit)));
+    }
+    settings.extend(resources.milli_cpus.map(|milli| {
+        let value = format!("{} {CPU_PERIOD}", quota(milli));
+        Setting { controller: "cpu", resource: "cpus", file: "cpu.max", value }
+    }));
+    settings.extend(common_settings(resources));
+    settings
+}
+
+fn settings_v1(resources: &Resources) -> Vec<Setting> {
+    let memory =
+        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
+    let cpu = |file, value: u64| Setting { controller: "cpu", resource: "cpus", file, value: value.to_string() };
+    let mut settings: Vec<Setting> = Vec::new();
+    settings.extend(resources.memory.map(|limit| memory("memory.limit_in_bytes", limit)));
+    if let (Some(_), Some(both)) = (resources.memory, resources.memory_swap) {
+        settings.push(memory("memory.memsw.limit_in_bytes", both));
+    }
+    if let Some(milli) = resources.milli_cpus {
+        settings.push(cpu("cpu.cfs_period_us", CPU_PERIOD));
+        settings.push(cpu("cpu.cfs_quota_us", quota(milli)));
+    }
+    settings.extend(common_settings(resources));
+    settings
+}
+
+/// The limits whose files have the same names in both versions.
+fn common_settings(resources: &Resources) -> impl Iterator<Item = Setting> {
+    let pids = resources.pids.map(|limit| limit.to_string());
+    let pids = pids.map(|value| Setting { controller: "pids", resource: "pids", file: "pids.max", value });
+    let cpuset = resources.cpuset_cpus.clone();
+    let cpuset = cpuset.map(|value| Setting { controller: "cpuset", resource: "cpuset", file: "cpuset.cpus", value });
+    pids.into_iter().chain(cpuset)
+}
+
+fn quota(milli_cpus: u64) -> u64 {
+    (milli_cpus * CPU_PERIOD / 1000).max(1000)
+}
+
+/// In version 1 a cpuset takes no process before its processors and memory nodes are named.
+fn make_v1(hierarchy: &Path, directory: &Path) -> io::Result<()> {
+    let common = hierarchy.join(COMMON);
+    for (parent, child) in [(hierarchy, common.as_path()), (common.as_path(), directory)] {
+        match fs::create_dir(child) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if let Ok(value) = fs::read_to_string(parent.join(file)) {
+                fs::write(child.join(file), value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the cgroups of dhow processes that are gone; what cannot be removed now is left for the next time.
+fn remove_stale(common: &Path) {
+    let Ok(entries) = fs::read_dir(common) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let maker =
+            name.to_str().and_then(|name| name.rsplit_once('-')).and_then(|(maker, _)| maker.parse::<ProcessId>().ok());
+        if maker.is_some_and(|maker| !maker.is_alive()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Kills what is left in a cgroup and removes it.
+fn remove(directory: &Path) {
+    for _ in 0..50 {
+        match fs::remove_dir(directory) {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => kill_all(directory),
+            _ => return,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+fn kill_all(directory: &Path) {
+    let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    for pid in processes.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}

@@ -1,0 +1,159 @@
+//! A root file system of busybox, and programs run in it.
+#![allow(dead_code, missing_docs, clippy::print_stderr)]
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use dhow_runtime::{Bundle, Error, Exit, Process, Rootfs, Sandbox, Stdio};
+
+/// Where Debian's package busybox-static puts its program.
+pub(crate) const BUSYBOX: &str = "/bin/busybox";
+
+const APPLETS: &str = "sh cat ls echo true false id hostname env pwd sleep kill mount umount stat test touch mkdir rm \
+                       rmdir mknod ip ps wc grep head tail tty stty sort unshare cp mv ln chmod chown dd seq trap \
+                       readlink setsid uname tr awk nproc yes chroot find";
+
+/// A root to run programs in.
+pub(crate) struct BusyboxRoot {
+    dir: tempfile::TempDir,
+}
+
+impl BusyboxRoot {
+    /// A fresh root, or `None` (said aloud) on a machine without a static busybox.
+    pub(crate) fn new() -> Option<Self> {
+        if !Path::new(BUSYBOX).exists() {
+            eprintln!("SKIP: no {BUSYBOX}; install the package busybox-static");
+            return None;
+        }
+        let root = Self { dir: tempfile::tempdir().unwrap() };
+        for dir in ["bin", "etc", "tmp", "root", "home/alice"] {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        fs::copy(BUSYBOX, root.path().join("bin/busybox")).unwrap();
+        for applet in APPLETS.split_whitespace() {
+            symlink("busybox", root.path().join("bin").join(applet)).unwrap();
+        }
+        root.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n");
+        root.write("etc/group", "root:x:0:\nalice:x:1000:\nstaff:x:50:alice\n");
+        Some(root)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        fs::write(self.path().join(path), content).unwrap();
+    }
+
+    /// Copies a dynamically linked program of the host with what it loads; says aloud when that cannot be.
+    pub(crate) fn add_host_program(&self, path: &str) -> bool {
+        let listed = std::process::Command::new("ldd").arg(path).output();
+        let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+            eprintln!("SKIP: no ldd");
+            return false;
+        };
+        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+        for file in libraries.chain([path]) {
+            let target = self.path().join(file.trim_start_matches('/'));
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            if let Err(error) = fs::copy(file, &target) {
+                eprintln!("SKIP: cannot copy {file}: {error}");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A default bundle for a command in this root.
+    pub(crate) fn bundle(&self, args: &[&str]) -> Bundle {
+        let mut process = Process::new(args.iter().copied());
+        process.env = vec![OsString::from("PATH=/bin")];
+        Bundle::docker_default(Rootfs::Dir(self.path().to_owned()), process)
+    }
+
+    /// A default bundle for a line of shell.
+    pub(crate) fn shell(&self, line: &str) -> Bundle {
+        self.bundle(&["/bin/sh", "-c", line])
+    }
+
+    /// Every path in the root, sorted.
+    pub(crate) fn listing(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut ahead = vec![self.path().to_owned()];
+        while let Some(dir) = ahead.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    ahead.push(entry.path());
+                }
+                found.push(entry.path());
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// Whether this is root; said aloud when not.
+pub(crate) fn wants_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIP: this test needs root");
+    }
+    is_root
+}
+
+/// What a program said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub stdout: String,
+    pub stderr: String,
+    pub exit: Exit,
+}
+
+/// Runs a bundle to its end.
+pub(crate) fn run(bundle: Bundle) -> Result<Outcome, Error> {
+    let mut running = Sandbox::create(bundle, Stdio::output())?.start()?;
+    let mut stdout = File::from(running.take_stdout().unwrap());
+    let mut stderr = File::from(running.take_stderr().unwrap());
+    let errors = std::thread::spawn(move || read(&mut stderr));
+    let stdout = read(&mut stdout);
+    let exit = running.wait()?;
+    Ok(Outcome { stdout, stderr: errors.join().unwrap(), exit })
+}
+
+fn read(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An example of this crate, built beside its tests.
+pub(crate) fn example(name: &str) -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.parent()?.parent()?.join("examples").join(name);
+    if !path.exists() {
+        eprintln!("SKIP: {} is not built", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// How many processes of this machine have this word among their arguments.
+pub(crate) fn count_processes(word: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let arguments = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    arguments.filter(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())).count()
+}
+
+/// Waits for a condition that must come true soon.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
