@@ -29,9 +29,7 @@ impl SavedImage {
     pub(crate) fn read(file: &Path) -> Self {
         let members = members_of(file);
         let json = |name: &str| -> Value {
-            let bytes = members
-                .get(name)
-                .unwrap_or_else(|| panic!("no `{name}` in the archive"));
+            let bytes = members.get(name).unwrap_or_else(|| panic!("no `{name}` in the archive"));
             serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("`{name}`: {e}"))
         };
         let manifest = json("manifest.json")[0].clone();
@@ -52,10 +50,8 @@ impl SavedImage {
     /// Whether this image was made on top of `base`: its layers and history come first.
     pub(crate) fn stands_on(&self, base: &SavedImage) -> bool {
         let starts = |whole: Vec<Value>, part: Vec<Value>| whole.starts_with(&part);
-        starts(
-            list(&self.config["rootfs"]["diff_ids"]),
-            list(&base.config["rootfs"]["diff_ids"]),
-        ) && starts(self.history(), base.history())
+        starts(list(&self.config["rootfs"]["diff_ids"]), list(&base.config["rootfs"]["diff_ids"]))
+            && starts(self.history(), base.history())
     }
 }
 
@@ -81,9 +77,7 @@ fn uncompressed(bytes: &[u8]) -> Vec<u8> {
         return bytes.to_vec();
     }
     let mut plain = Vec::new();
-    MultiGzDecoder::new(bytes)
-        .read_to_end(&mut plain)
-        .expect("whole gzip members");
+    MultiGzDecoder::new(bytes).read_to_end(&mut plain).expect("whole gzip members");
     plain
 }
 
@@ -116,11 +110,7 @@ impl Tree {
         for entry in Archive::new(layer).entries().expect("a layer's tar") {
             let entry = entry.expect("a layer's entry");
             let path = clean(&entry.path_bytes());
-            assert!(
-                seen.insert(path.clone()),
-                "a layer has `{}` twice",
-                path_text(&path)
-            );
+            assert!(seen.insert(path.clone()), "a layer has `{}` twice", path_text(&path));
             self.apply_whiteout(&path);
         }
         for entry in Archive::new(layer).entries().expect("a layer's tar") {
@@ -162,8 +152,7 @@ impl Tree {
 
     fn remove_below(&mut self, folder: &[u8]) {
         let below = join(folder, b"");
-        self.paths
-            .retain(|path, _| folder.is_empty() || !path.starts_with(&below));
+        self.paths.retain(|path, _| folder.is_empty() || !path.starts_with(&below));
     }
 
     /// Every path with its facts; a hard-linked one names all its links.

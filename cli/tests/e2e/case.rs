@@ -37,12 +37,7 @@ impl Case {
     /// The case in `folder`.
     pub(crate) fn at(folder: PathBuf) -> Self {
         let topic = folder.parent().expect("a topic folder");
-        let last = |path: &Path| {
-            path.file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned()
-        };
+        let last = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
         let name = format!("{}/{}", last(topic), last(&folder));
         Self { name, folder }
     }

@@ -16,12 +16,7 @@ use crate::facts::Facts;
 use crate::skip::{need, program};
 
 const ROOT: &str = "dhow-test/root";
-const BASES: &[&str] = &[
-    ROOT,
-    "dhow-test/busybox",
-    "dhow-test/configured",
-    "dhow-test/onbuild",
-];
+const BASES: &[&str] = &[ROOT, "dhow-test/busybox", "dhow-test/configured", "dhow-test/onbuild"];
 
 type Bases = BTreeMap<String, SavedImage>;
 
@@ -73,12 +68,7 @@ fn report(reports: &BTreeMap<String, Vec<String>>, total: usize) {
         }
     }
     let names: Vec<_> = reports.keys().map(String::as_str).collect();
-    assert!(
-        names.is_empty(),
-        "{} of {total} cases differ:\n  {}",
-        names.len(),
-        names.join("\n  ")
-    );
+    assert!(names.is_empty(), "{} of {total} cases differ:\n  {}", names.len(), names.join("\n  "));
     eprintln!("{total} cases, no difference");
 }
 
@@ -151,11 +141,7 @@ fn compare(image: &SavedImage, bases: &Bases, expected: &Value) -> Vec<String> {
     let mut compare_map = |what: &str, ours: &Facts, theirs: &Value| {
         compare_maps(what, ours, theirs, &mut differences);
     };
-    compare_map(
-        "config",
-        &config_of(&image.config["config"]),
-        &json!(config_of(&expected["config"])),
-    );
+    compare_map("config", &config_of(&image.config["config"]), &json!(config_of(&expected["config"])));
     let before = base.map(|base| base.tree.facts()).unwrap_or_default();
     let after = image.tree.facts();
     let changed: Facts = after
@@ -168,16 +154,8 @@ fn compare(image: &SavedImage, bases: &Bases, expected: &Value) -> Vec<String> {
     let author = image.config["author"].as_str().filter(|a| !a.is_empty());
     for (what, ours, theirs) in [
         ("author", json!(author), &expected["author"]),
-        (
-            "deleted",
-            json!(deleted(&before, &after)),
-            &expected["deleted"],
-        ),
-        (
-            "history",
-            history_of(image, base_history),
-            &history_for(expected),
-        ),
+        ("deleted", json!(deleted(&before, &after)), &expected["deleted"]),
+        ("history", history_of(image, base_history), &history_for(expected)),
     ] {
         if ours != *theirs {
             differences.push(format!("{what}: is  {ours}\n{what}: not {theirs}"));
@@ -191,9 +169,7 @@ fn compare_maps(what: &str, ours: &Facts, theirs: &Value, differences: &mut Vec<
     for (key, value) in ours {
         match theirs.get(key) {
             Some(other) if same(value, other) => {}
-            Some(other) => differences.push(format!(
-                "{what} {key}: is  {value}\n{what} {key}: not {other}"
-            )),
+            Some(other) => differences.push(format!("{what} {key}: is  {value}\n{what} {key}: not {other}")),
             None => differences.push(format!("{what} {key}: should not be there: {value}")),
         }
     }
@@ -208,9 +184,7 @@ fn compare_maps(what: &str, ours: &Facts, theirs: &Value, differences: &mut Vec<
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, value)| b.get(key).is_some_and(|v| same(value, v)))
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|v| same(value, v)))
         }
         _ => one == other,
     }
@@ -231,11 +205,7 @@ fn deleted(before: &BTreeMap<String, Facts>, after: &BTreeMap<String, Facts>) ->
     before
         .keys()
         .filter(|path| gone(path))
-        .filter(|path| {
-            !path
-                .rsplit_once('/')
-                .is_some_and(|(folder, _)| gone(folder))
-        })
+        .filter(|path| !path.rsplit_once('/').is_some_and(|(folder, _)| gone(folder)))
         .cloned()
         .collect()
 }

@@ -26,10 +26,7 @@ pub(crate) struct Finished {
 impl Dhow {
     /// A fresh store, used by the user who runs the tests.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("dhow-e2e-")
-            .tempdir()
-            .expect("a temporary folder");
+        let folder = tempfile::Builder::new().prefix("dhow-e2e-").tempdir().expect("a temporary folder");
         Self { folder, user: None }
     }
 
@@ -53,11 +50,7 @@ impl Dhow {
     /// Gives `path` and everything below it to the user who runs dhow.
     pub(crate) fn hand_over(&self, path: &Path) {
         if let Some(user) = self.user {
-            let status = Command::new("chown")
-                .args(["-hR", user])
-                .arg(path)
-                .status()
-                .expect("chown runs");
+            let status = Command::new("chown").args(["-hR", user]).arg(path).status().expect("chown runs");
             assert!(status.success(), "chown {user} {}", path.display());
         }
     }
@@ -83,11 +76,7 @@ impl Dhow {
             None => Command::new(binary),
             Some(user) => user::command(user, &self.folder().join("dhow")),
         };
-        command
-            .arg("--root")
-            .arg(self.store())
-            .args(arguments)
-            .stdin(Stdio::null());
+        command.arg("--root").arg(self.store()).args(arguments).stdin(Stdio::null());
         command
     }
 
@@ -125,13 +114,7 @@ impl Finished {
     /// Standard output of a command that succeeded.
     #[track_caller]
     pub(crate) fn expect_success(self) -> String {
-        assert_eq!(
-            self.code,
-            Some(0),
-            "dhow failed\n--- stdout\n{}\n--- stderr\n{}",
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.code, Some(0), "dhow failed\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self.stdout
     }
 

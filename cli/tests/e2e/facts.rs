@@ -21,9 +21,7 @@ pub(crate) fn path_text(raw: &[u8]) -> String {
         Ok(text) => text.replace('%', "%25"),
         Err(_) => raw.iter().fold(String::new(), |mut text, byte| {
             match byte {
-                b'%' | 0..=0x1f | 0x7f.. => {
-                    write!(text, "%{byte:02X}").expect("writes to a String")
-                }
+                b'%' | 0..=0x1f | 0x7f.. => write!(text, "%{byte:02X}").expect("writes to a String"),
                 _ => text.push(*byte as char),
             }
             text
@@ -58,11 +56,7 @@ pub(crate) fn entry_facts(entry: &mut Entry<'_, impl Read>) -> Facts {
             let number = |n: std::io::Result<Option<u32>>| n.ok().flatten().unwrap_or(0);
             let device = json!([number(header.device_major()), number(header.device_minor())]);
             facts.insert("device".into(), device);
-            if kind.is_character_special() {
-                "char"
-            } else {
-                "block"
-            }
+            if kind.is_character_special() { "char" } else { "block" }
         }
         () if kind.is_file() => {
             content_facts(entry, &mut facts);

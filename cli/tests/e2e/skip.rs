@@ -24,10 +24,7 @@ pub(crate) fn root() -> Result<(), String> {
 
 /// Ends the test with `reason`: a line on standard error, or a failure where nothing may skip.
 pub(crate) fn skip(reason: &str) {
-    assert!(
-        std::env::var_os("DHOW_TEST_NO_SKIP").is_none(),
-        "nothing may skip here, but: {reason}"
-    );
+    assert!(std::env::var_os("DHOW_TEST_NO_SKIP").is_none(), "nothing may skip here, but: {reason}");
     eprintln!("SKIP: {reason}");
 }
 
