@@ -43,6 +43,8 @@ const FLAGS: &[(&str, &str, &str)] = &[
     ("build", "--builder", NO_DAEMON),
     ("build", "--isolation", "it is an option of Windows"),
     ("build", "--compress", "the context is read in place and never sent"),
+    ("run", "--sig-proxy", "signals are always passed on"),
+    ("run", "--detach-keys", "a container in the foreground ends with its dhow; run it with `-d`"),
     ("run", "--link", NO_BRIDGE),
     ("run", "--ip", NO_BRIDGE),
     ("run", "--ip6", NO_BRIDGE),

@@ -2,7 +2,6 @@
 
 mod completion;
 mod each;
-mod from_host;
 mod history;
 mod images;
 mod inspect;
@@ -26,7 +25,7 @@ use crate::problem::Problem;
 ///
 /// # Errors
 /// Whatever the command says.
-pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
+pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Images(args) | Command::Image(ImageCommand::Ls(args)) => images::run(app, &args),
         Command::Tag(args) | Command::Image(ImageCommand::Tag(args)) => tag::run(app, &args),
@@ -40,7 +39,9 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Logout(args) => logout::run(app, &args),
         Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
         Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
-        Command::Image(ImageCommand::FromHost(args)) => from_host::run(app, &args),
+        Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Create(args) | Command::Container(ContainerCommand::Create(args)) => run::create_only(app, &args),
+        Command::SuperviseContainer(args) => run::supervise(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),

@@ -2,6 +2,7 @@
 
 mod archive;
 mod client;
+mod image;
 mod network;
 mod pull;
 mod store;
@@ -9,6 +10,7 @@ mod watch;
 
 pub(crate) use archive::archive_events;
 pub(crate) use client::client_options;
+pub(crate) use image::image_for;
 pub(crate) use network::Network;
 pub(crate) use pull::{Direction, pull, transfer};
 pub(crate) use store::sweep;
