@@ -10,6 +10,7 @@ mod blob_stream;
 mod blocking;
 mod body;
 mod client;
+mod compress;
 mod connect_failure;
 mod download;
 mod endpoint;

@@ -4,7 +4,8 @@ mod common;
 
 use common::debian_registry::DebianRegistry;
 use common::{TestServer, TestStore, client, noise, reference};
-use dhow_layer_store::oci::Digest;
+use dhow_layer_store::oci::{Compression, Digest};
+use dhow_layer_store::{ImportOptions, import_dir};
 use dhow_registry_client::{Client, Event, Fetch, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
 
 const SIZES: [usize; 4] = [3 << 20, 1, 700_000, 0];
@@ -195,4 +196,31 @@ fn skopeo(arguments: &[&str]) -> bool {
     };
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_made_here_is_compressed_and_sent() {
+    let Some(registry) = DebianRegistry::start("") else { return };
+    let from = TestStore::new();
+    let tree = tempfile::tempdir().expect("a directory");
+    std::fs::write(tree.path().join("text"), vec![b'x'; 5_000_000]).expect("a file");
+    let image = import_dir(&from.store, tree.path(), &ImportOptions::default()).expect("import");
+    let name = reference(&registry.address, "made/here:1");
+    from.store.tag(&name, &image, None).expect("tag");
+    let (transfer, events) = from.transfer_noting(&client());
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let options = PushOptions { compression, ..PushOptions::default() };
+        let pushed = transfer.push(&name, &options).await.expect("push");
+        let target = from.store.resolve(&name).expect("resolve").expect("the name");
+        assert_eq!(target.manifest, Some(pushed.manifest.clone()));
+        let into = TestStore::new();
+        let pulled = into.transfer(&client()).pull(&name, &PullOptions::default()).await.expect("pull");
+        assert_eq!((pulled.image, pulled.manifest.digest), (image, pushed.manifest.digest));
+        assert!(into.store.validate(&image).expect("image").is_empty());
+        assert!(into.store.image(&image).expect("image").size().expect("size") < 100_000, "not compressed");
+    }
+    let done = events.lock().expect("no panic").iter().filter(|event| matches!(event, Event::BlobDone { .. })).count();
+    assert_eq!(done, 2, "each blob is told of once, and the second push had nothing to send");
+    let error = transfer.push(&reference(&registry.address, "made/nowhere:1"), &PushOptions::default()).await;
+    assert!(error.expect_err("no such image").to_string().contains("made/nowhere:1"));
 }

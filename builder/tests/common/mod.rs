@@ -1,5 +1,6 @@
 //! A store with a busybox image, a context, and builds in them.
 
+#![allow(clippy::print_stderr, reason = "skips are said aloud")]
 #![allow(unreachable_pub, reason = "a module of several test binaries")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 

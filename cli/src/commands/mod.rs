@@ -5,6 +5,7 @@ mod completion;
 mod each;
 mod history;
 mod images;
+mod import;
 mod inspect;
 mod load;
 mod login;
@@ -13,6 +14,7 @@ mod pull;
 mod push;
 mod rmi;
 mod run;
+mod save;
 mod serve;
 mod tag;
 mod version;
@@ -39,6 +41,8 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Login(args) => login::run(app, &args),
         Command::Logout(args) => logout::run(app, &args),
         Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
+        Command::Save(args) | Command::Image(ImageCommand::Save(args)) => save::run(app, &args),
+        Command::Import(args) | Command::Image(ImageCommand::Import(args)) => import::run(app, &args),
         Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
         Command::Create(args) | Command::Container(ContainerCommand::Create(args)) => run::create_only(app, &args),
