@@ -62,6 +62,11 @@ impl IgnoreRules {
         self.set.top()
     }
 
+    /// The verdict on `path`, found by walking down to it.
+    pub fn judge_path(&self, path: &str) -> Verdict {
+        self.set.judge_path(path)
+    }
+
     /// The verdict on `path`, whose directory got `parent`; matched means ignored.
     pub fn judge(&self, parent: &Verdict, path: &str) -> Verdict {
         self.set.judge(parent, path)

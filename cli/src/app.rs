@@ -1,14 +1,14 @@
 //! What every command is given: the options before it, the environment, and the store, which is opened when it is
 //! first needed.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::path::PathBuf;
 
-use dhow_layer_store::{Store, StoreOptions};
+use dhow_layer_store::{Ownership, Store, StoreOptions};
+use dhow_runtime::{Privilege, Rung};
 
 use crate::args::Global;
 use crate::environment::Environment;
-use crate::privilege::Privilege;
 use crate::problem::Problem;
 
 /// The program's own state.
@@ -17,28 +17,42 @@ pub(crate) struct App {
     pub(crate) global: Global,
     /// The variables.
     pub(crate) environment: Environment,
-    /// What this process may do.
-    pub(crate) privilege: Privilege,
-    store: OnceCell<Store>,
+    /// The rung of the ladder of isolation, and why; none for commands that need no store.
+    pub(crate) privilege: Option<Privilege>,
+    store: RefCell<Option<Store>>,
 }
 
 impl App {
     /// An app that has opened nothing yet.
-    pub(crate) fn new(global: Global, environment: Environment, privilege: Privilege) -> Self {
-        Self { global, environment, privilege, store: OnceCell::new() }
+    pub(crate) fn new(global: Global, environment: Environment, privilege: Option<Privilege>) -> Self {
+        Self { global, environment, privilege, store: RefCell::default() }
     }
 
-    /// The store.
+    /// The store, opened at the first call.
     ///
     /// # Errors
     /// It cannot be opened, or nothing tells where it is.
-    pub(crate) fn store(&self) -> anyhow::Result<&Store> {
-        if let Some(store) = self.store.get() {
-            return Ok(store);
+    pub(crate) fn store(&self) -> anyhow::Result<Store> {
+        if let Some(store) = self.store.borrow().as_ref() {
+            return Ok(store.clone());
         }
-        let options = StoreOptions { ownership: self.privilege.ownership(), ..StoreOptions::default() };
-        let store = Store::open(&self.root()?, options)?;
-        Ok(self.store.get_or_init(|| store))
+        let store = self.open_store()?;
+        *self.store.borrow_mut() = Some(store.clone());
+        Ok(store)
+    }
+
+    /// The store, for the caller only: it is in use no longer than the caller holds it.
+    ///
+    /// # Errors
+    /// As for [`App::store`].
+    pub(crate) fn open_store(&self) -> anyhow::Result<Store> {
+        let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
+        Ok(Store::open(&self.root()?, options)?)
+    }
+
+    /// Lets go of the store, so that other processes may sweep it while a container runs.
+    pub(crate) fn close_store(&self) {
+        *self.store.borrow_mut() = None;
     }
 
     /// The store's directory: `--root`, else the system's for root, else the user's own.
@@ -49,7 +63,7 @@ impl App {
         if let Some(root) = &self.global.root {
             return Ok(std::path::absolute(root)?);
         }
-        if self.privilege.is_root() {
+        if self.is_root() {
             return Ok(PathBuf::from("/var/lib/dhow"));
         }
         if let Some(data) = self.environment.path("XDG_DATA_HOME") {
@@ -60,6 +74,22 @@ impl App {
                 .hint("name one with `--root DIR` or `DHOW_ROOT`")
         })?;
         Ok(home.join(".local/share/dhow"))
+    }
+
+    /// With a single id, files cannot have an image's owners.
+    fn ownership(&self) -> Ownership {
+        match self.privilege.as_ref().map(|privilege| privilege.rung) {
+            Some(Rung::SingleId | Rung::NoNamespaces) => Ownership::Recorded,
+            Some(Rung::Root | Rung::SubordinateIds) | None => Ownership::OnDisk,
+        }
+    }
+
+    /// Whether the user is the machine's root, or that of the container that dhow was started in.
+    fn is_root(&self) -> bool {
+        match &self.privilege {
+            Some(privilege) => privilege.outer_uid == 0,
+            None => rustix::process::geteuid().is_root(),
+        }
     }
 
     /// The directory of `config.json`: `--config` or `DOCKER_CONFIG`, else `~/.docker`.

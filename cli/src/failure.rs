@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::exit::Exit;
 use crate::from_host::FromHostError;
+use crate::interrupt::Interrupted;
 use crate::problem::Problem;
 
 /// The exit code of an error, if its type is known.
@@ -13,6 +14,15 @@ pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
         return Some(of_store(error));
+    }
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        return Some(interrupted.exit());
+    }
+    if let Some(error) = error.downcast_ref::<dhow_registry_client::Error>() {
+        return match error {
+            dhow_registry_client::Error::Store { .. } => None,
+            _ => Some(Exit::Registry),
+        };
     }
     None
 }
@@ -26,6 +36,12 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<dhow_registry_client::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<dhow_runtime::Error>() {
         return error.hint();
     }
     None

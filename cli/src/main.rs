@@ -12,11 +12,13 @@ mod exit;
 mod failure;
 mod format;
 mod from_host;
+mod interrupt;
 mod output;
-mod privilege;
 mod problem;
+mod random;
 mod report;
 mod span;
+mod tree_copy;
 mod ui;
 mod usage;
 mod wiring;
@@ -24,12 +26,12 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
+use dhow_runtime::{Entered, Privilege};
 
 use app::App;
-use args::Cli;
+use args::{Cli, Command};
 use environment::Environment;
 use exit::Exit;
-use privilege::Privilege;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -43,9 +45,36 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Exit {
-    let app = App::new(cli.global, Environment::of_process(), Privilege::probe());
-    match commands::run(&app, cli.command) {
+    if matches!(cli.command, Command::SuperviseContainer(_)) {
+        dhow_runtime::become_supervisor();
+    }
+    let privilege = match enter(&cli) {
+        Ok(Place::Inside(privilege)) => privilege,
+        Ok(Place::Outside(exit)) => return exit,
+        Err(error) => return report::report(&error.into()),
+    };
+    let app = App::new(cli.global, Environment::of_process(), privilege);
+    match commands::dispatch(&app, cli.command) {
         Ok(exit) => exit,
         Err(error) => report::report(&error),
     }
+}
+
+/// Which process this is.
+enum Place {
+    /// The one that does the work, with its rung of the ladder.
+    Inside(Option<Privilege>),
+    /// The one that has waited for it.
+    Outside(Exit),
+}
+
+/// Takes the best rung of the ladder of isolation, for commands that touch the store. No thread exists yet.
+fn enter(cli: &Cli) -> dhow_runtime::Result<Place> {
+    if !cli.command.needs_store() {
+        return Ok(Place::Inside(None));
+    }
+    Ok(match dhow_runtime::enter()? {
+        Entered::Inside(privilege) => Place::Inside(Some(privilege)),
+        Entered::Outside(status) => Place::Outside(Exit::Program(u8::try_from(status.code()).unwrap_or(u8::MAX))),
+    })
 }

@@ -25,12 +25,17 @@ pub(crate) fn say(text: &str) {
     let _ = write_to(&mut io::stderr().lock(), format!("{text}\n").as_bytes());
 }
 
+/// Writes `text` to standard error, and stays on the line.
+pub(crate) fn prompt(text: &str) {
+    let _ = write_to(&mut io::stderr().lock(), text.as_bytes());
+}
+
 /// Asks a question on standard error and reads whether the answer on standard input is yes.
 ///
 /// # Errors
 /// Standard input cannot be read.
 pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
-    let _ = write_to(&mut io::stderr().lock(), format!("{question} [y/N] ").as_bytes());
+    prompt(&format!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("cannot read the answer from standard input")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -94,7 +94,7 @@ impl Client {
 
     async fn connect(&self, name: &str) -> Result<Arc<Registry>> {
         let candidates = endpoints(name, &self.transport().options().insecure)?;
-        let mut first_error = None;
+        let mut error_to_tell = None;
         for (index, endpoint) in candidates.iter().enumerate() {
             let error = match self.probe(name, endpoint).await {
                 Ok(registry) => return Ok(Arc::new(registry)),
@@ -103,9 +103,12 @@ impl Client {
             if index + 1 < candidates.len() && !speaks_other_scheme(&error) {
                 return Err(error);
             }
-            first_error.get_or_insert(error);
+            // A certificate that is refused says more than a wrong scheme.
+            if error_to_tell.is_none() || is_about_certificate(&error) {
+                error_to_tell = Some(error);
+            }
         }
-        Err(first_error.unwrap_or_else(|| Error::InvalidRegistry(name.to_owned())))
+        Err(error_to_tell.unwrap_or_else(|| Error::InvalidRegistry(name.to_owned())))
     }
 
     /// Asks for the protocol's root, which tells the scheme and how to authenticate in one go.
@@ -190,6 +193,11 @@ impl Registry {
         let url = self.endpoint.base.join(&format!("v2/{path}"));
         url.map_err(|_| Error::InvalidRegistry(self.name.clone()))
     }
+}
+
+fn is_about_certificate(error: &Error) -> bool {
+    use ConnectFailure::{OutsideValidity, UnknownIssuer, WrongName};
+    matches!(error, Error::Connect { failure: UnknownIssuer | OutsideValidity | WrongName, .. })
 }
 
 /// Whether the peer may just speak HTTPS instead of HTTP or the other way round.

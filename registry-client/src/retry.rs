@@ -25,8 +25,13 @@ impl Attempts {
 
     /// Waits if another try makes sense, else hands the error back.
     pub(crate) async fn wait_after(&mut self, error: Error) -> Result<()> {
+        if error.is_transient() { self.wait_before_another_way(error).await } else { Err(error) }
+    }
+
+    /// The same for an error that does not pass by itself, where the next try is another one.
+    pub(crate) async fn wait_before_another_way(&mut self, error: Error) -> Result<()> {
         self.failed += 1;
-        if !error.is_transient() || self.failed >= self.policy.attempts {
+        if self.failed >= self.policy.attempts {
             return Err(error);
         }
         let wait = match error.retry_after() {

@@ -30,6 +30,11 @@ impl Upload {
         self.offset
     }
 
+    /// The request for the session itself, for messages.
+    pub(crate) fn line(&self) -> RequestLine {
+        RequestLine::new(&Method::PATCH, &self.location)
+    }
+
     /// The fewest bytes that a part other than the last may have.
     pub fn shortest_chunk(&self) -> u64 {
         self.shortest_chunk
@@ -150,6 +155,8 @@ impl Repository {
         let shortest_chunk =
             header(headers, "oci-chunk-min-length").and_then(|text| text.parse().ok()).unwrap_or_default();
         let offset = match received(headers) {
+            // One byte, or none: what was expected tells.
+            Some(0) if offset == 1 => 1,
             Some(received) if offset > 0 => received,
             _ => offset,
         };

@@ -236,7 +236,7 @@ fn setup_hint(step: &str, source: &io::Error) -> Option<String> {
         Some(libc::EPERM | libc::EACCES) if step.starts_with("mount") => Some(
             "dhow needs the right to mount: run it as root, or as a user who may create user namespaces".to_owned(),
         ),
-        Some(libc::EINVAL) if step.starts_with("become user") || step.starts_with("set groups") => Some(
+        Some(libc::EINVAL) if step.starts_with("become ") || step.starts_with("set groups") => Some(
             "the id is not mapped here: give this user subordinate ids in /etc/subuid and /etc/subgid and install \
              newuidmap (package uidmap)"
                 .to_owned(),

@@ -60,7 +60,8 @@ fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
         Step::MakeMountsPrivate => mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE),
         Step::EnterNamespaceRoot => enter_namespace_root(),
         Step::StageFiles(files) => stage_files(files),
-        Step::PivotRoot(root) => pivot(root.as_fd()),
+        Step::PivotRoot { root, access } => pivot(root.as_fd(), *access),
+        Step::LeaveOldRoot => leave_old_root(),
         Step::AwaitStart => parent.ready().and_then(|()| parent.await_order(Order::Start)),
         Step::OpenTerminal { rows, columns } => open_terminal(*rows, *columns, parent),
         Step::SetHostname(name) => rustix::system::sethostname(name),
@@ -82,7 +83,6 @@ fn take_in_tree(step: &Step) -> Result<(), Errno> {
         Step::MakeSymlink { target, path } => fs::symlinkat(*target, fs::CWD, path.as_c_str()),
         Step::Mask(path) => mask(path),
         Step::MakeReadOnly(path) => make_read_only(path),
-        Step::MakeRootReadOnly => remount_read_only(c"/"),
         Step::ChangeDirectory(path) => process::chdir(path.as_c_str()),
         Step::SetOomScore(score) => write_file(c"/proc/self/oom_score_adj", score),
         _ => take_on_process(step),
@@ -138,8 +138,9 @@ fn enter_namespace_root() -> Result<(), Errno> {
     thread::move_into_thread_name_spaces(this.as_fd(), ThreadNameSpaceType::MOUNT)
 }
 
-/// Files can be bind-mounted only out of a mount of this namespace, so a tmpfs is put on top of the old root, which
-/// goes away with it.
+/// Files can be bind-mounted only out of a mount of this namespace, so a tmpfs is put on top of the old root for a
+/// moment. It must go before the pivot: left there, it would come to lie on top of the old root, and be what
+/// [`leave_old_root`] takes away in its place.
 fn stage_files(files: &[StagedFile]) -> Result<(), Errno> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
@@ -149,7 +150,8 @@ fn stage_files(files: &[StagedFile]) -> Result<(), Errno> {
     for file in files {
         stage_file(tmpfs.as_fd(), file)?;
     }
-    Ok(())
+    process::fchdir(tmpfs.as_fd())?;
+    unmount(c".", UnmountFlags::DETACH)
 }
 
 fn stage_file(directory: BorrowedFd<'_>, file: &StagedFile) -> Result<(), Errno> {
@@ -166,15 +168,26 @@ fn stage_file(directory: BorrowedFd<'_>, file: &StagedFile) -> Result<(), Errno>
     sys::replace_descriptor(tree, file.slot)
 }
 
-fn pivot(root: BorrowedFd<'_>) -> Result<(), Errno> {
-    move_mount(root, c"", fs::CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-    process::fchdir(root)?;
-    match process::pivot_root(c".", c".") {
-        Ok(()) => unmount(c".", UnmountFlags::DETACH)?,
-        // An initial ramfs cannot be pivoted away; the new root stays on top of it.
-        Err(Errno::INVAL) => process::chroot(c".")?,
-        Err(errno) => return Err(errno),
-    }
+/// The old root stays attached on top of the new one, out of reach of absolute paths, until [`leave_old_root`]: a user
+/// namespace may mount a fresh `/proc` or `/sys` only while it sees an old one.
+fn pivot(root: BorrowedFd<'_>, access: Access) -> Result<(), Errno> {
+    attach(root, c"/")?;
+    let read_only = if access == Access::ReadOnly { Some(attach_read_only_copy(root)?) } else { None };
+    process::fchdir(read_only.as_ref().map_or(root, |copy| copy.as_fd()))?;
+    process::pivot_root(c".", c".")
+}
+
+/// The root itself stays writable, as the parent removes mount points through it after the run.
+fn attach_read_only_copy(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let copy = open_tree(root, c"", flags | OpenTreeFlags::AT_RECURSIVE)?;
+    sys::make_tree_read_only(copy.as_fd())?;
+    attach(copy.as_fd(), c"/")?;
+    Ok(copy)
+}
+
+fn leave_old_root() -> Result<(), Errno> {
+    unmount(c".", UnmountFlags::DETACH)?;
     process::chdir(c"/")
 }
 

@@ -8,18 +8,22 @@
 mod bundle;
 mod capabilities;
 mod cgroup;
+mod container;
 mod error;
 mod exec_problem;
 mod exit;
 mod handshake;
+mod idmap;
 mod init;
 mod mount;
 mod mount_plan;
 mod mountpoint;
 mod network;
 mod plan;
+mod privilege;
 mod proc_stat;
 mod process;
+mod relay;
 mod resources;
 mod rights;
 mod sandbox;
@@ -29,13 +33,19 @@ mod stdio;
 mod step;
 mod sys;
 mod user;
+mod userns;
 
 pub use bundle::{Bundle, Rootfs};
 pub use capabilities::{Capability, CapabilitySet};
+pub use container::{
+    Console, Container, ContainerConfig, ContainerState, ContainerStatus, Containers, Ended, Input, LogLine, LogQuery,
+    LogReader, LogStream, become_supervisor,
+};
 pub use error::{Error, ExecProblem, Result};
 pub use exit::{Exit, ExitStatus, Usage};
 pub use mount::{Access, Mount, MountSource};
 pub use network::Network;
+pub use privilege::{Privilege, Rung};
 pub use process::{Privileges, Process, Rlimit, RlimitResource};
 pub use resources::Resources;
 pub use sandbox::{Created, Running, Sandbox, Signaller, set_window_size};
@@ -43,3 +53,4 @@ pub use seccomp::Seccomp;
 pub use signal::Signal;
 pub use stdio::{Stdio, Stream, WindowSize};
 pub use user::User;
+pub use userns::{Entered, enter};

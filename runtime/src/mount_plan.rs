@@ -14,9 +14,9 @@ use rustix::process::{Gid, Uid};
 
 use crate::error::{Error, Result};
 use crate::mount::{Access, Mount, MountSource};
-use crate::mountpoint::{self, Stub};
+use crate::mountpoint::{self, Stubs};
 use crate::network::Network;
-use crate::plan::c_string;
+use crate::plan::{c_string, invalid};
 use crate::rights::Rights;
 use crate::step::{FileSystem, NodeKind, StagedFile, Step};
 use crate::sys;
@@ -43,17 +43,17 @@ pub(crate) struct MountPlan<'a> {
     network: Network,
     staged: Vec<StagedFile>,
     steps: Vec<Step>,
-    stubs: Vec<Stub>,
+    stubs: Stubs,
     covered: Vec<PathBuf>,
 }
 
 impl<'a> MountPlan<'a> {
     pub(crate) fn new(rights: &'a Rights, network: Network) -> Self {
-        Self { rights, network, staged: Vec::new(), steps: Vec::new(), stubs: Vec::new(), covered: Vec::new() }
+        Self { rights, network, staged: Vec::new(), steps: Vec::new(), stubs: Stubs::default(), covered: Vec::new() }
     }
 
     /// The step that comes before the root is entered, the steps after it, and what is to be removed after the run.
-    pub(crate) fn finish(self) -> (Option<Step>, Vec<Step>, Vec<Stub>) {
+    pub(crate) fn finish(self) -> (Option<Step>, Vec<Step>, Stubs) {
         let staging = (!self.staged.is_empty()).then_some(Step::StageFiles(self.staged));
         (staging, self.steps, self.stubs)
     }
@@ -61,13 +61,33 @@ impl<'a> MountPlan<'a> {
     /// Adds one mount, whose target is made in `root` unless it lies in a mount that was added before.
     pub(crate) fn add(&mut self, mount: Mount, root: &OwnedFd) -> Result<()> {
         let name = PathBuf::from(name_of(&mount.source));
-        let described = |source: io::Error| Error::Mount { source_path: name, target: mount.target.clone(), source };
+        let failed = |source: io::Error| Error::Mount { source_path: name, target: mount.target.clone(), source };
+        let is_kernels = is_kernels(&mount.source);
+        let before = self.covered.len();
         self.add_source(mount.source, mount.access, Target { path: &mount.target, root }).map_err(|failure| {
             match failure {
-                Failure::Io(source) => described(source),
+                Failure::Io(source) => failed.clone()(source),
                 Failure::Other(error) => error,
             }
-        })
+        })?;
+        // A link in an image must not lead the kernel's own file systems astray.
+        match self.covered.get(before) {
+            Some(path) if is_kernels && *path != mount.target => Err(failed(rustix::io::Errno::LOOP.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the working directory as far as it lies in the root itself, where it stays.
+    pub(crate) fn make_directory(&self, path: &Path, root: &OwnedFd) -> Result<()> {
+        if !path.is_absolute() {
+            return Err(invalid("working directory", path.as_os_str()));
+        }
+        let mut made = Stubs::default();
+        let wanted = (path, NodeKind::Directory);
+        mountpoint::prepare(root.as_fd(), wanted, &self.covered, &mut made)
+            .map_err(|error| Error::io("make the working directory", path, error))?;
+        made.keep();
+        Ok(())
     }
 
     fn add_source(
@@ -139,12 +159,7 @@ impl<'a> MountPlan<'a> {
         target: Target<'_>,
     ) -> std::result::Result<(), Failure> {
         let flags = if access == Access::ReadOnly { flags | MountFlags::RDONLY } else { flags };
-        let given = target.path.to_path_buf();
         let target = self.ready(NodeKind::Directory, target)?;
-        // A link in an image must not lead the kernel's own file systems astray.
-        if name != c"tmpfs" && target.to_bytes() != given.as_os_str().as_encoded_bytes() {
-            return Err(Failure::Io(rustix::io::Errno::LOOP.into()));
-        }
         let data = CString::new(data).unwrap_or_default();
         self.steps.push(Step::Mount(FileSystem { name, target, flags, data }));
         Ok(())
@@ -170,14 +185,13 @@ impl<'a> MountPlan<'a> {
     /// Finds or makes the mount point and notes it as covered from now on.
     fn ready(&mut self, kind: NodeKind, target: Target<'_>) -> std::result::Result<CString, Failure> {
         if !target.path.is_absolute() {
-            let value = target.path.display().to_string();
-            return Err(Failure::Other(Error::InvalidValue { what: "mount target", value }));
+            return Err(Failure::Other(invalid("mount target", target.path.as_os_str())));
         }
-        let point = mountpoint::prepare(target.root.as_fd(), target.path, kind, &self.covered)?;
-        self.stubs.extend(point.stubs);
-        let path = c_string("mount target", point.path.as_os_str())?;
+        let wanted = (target.path, kind);
+        let point = mountpoint::prepare(target.root.as_fd(), wanted, &self.covered, &mut self.stubs)?;
+        let path = c_string("mount target", point.as_os_str())?;
         self.steps.push(Step::Ensure { path: path.clone(), kind });
-        self.covered.push(point.path);
+        self.covered.push(point);
         Ok(path)
     }
 }
@@ -222,6 +236,11 @@ pub(crate) fn clone_tree(path: &Path) -> io::Result<OwnedFd> {
 fn cgroup_version_2() -> bool {
     const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
     fs::statfs("/sys/fs/cgroup").is_ok_and(|stat| stat.f_type as u64 == CGROUP2_SUPER_MAGIC)
+}
+
+fn is_kernels(source: &MountSource) -> bool {
+    use MountSource::{Bind, File, Tmpfs, Tree};
+    !matches!(source, Bind(_) | Tree(_) | File { .. } | Tmpfs { .. })
 }
 
 fn name_of(source: &MountSource) -> &Path {

@@ -2,7 +2,7 @@
 //!
 //! A root is untrusted, so its paths are walked one component at a time through directory handles, with symbolic
 //! links read and followed here, inside the root. What is made here must not show in an image layer: after the run
-//! [`Stub::remove`] takes it away if it is still empty, and the times of the directory it was in stay as they were.
+//! [`Stubs::remove`] takes it away if it is still empty, and the times of the directory it was in stay as they were.
 //! Nothing else may change the tree during [`prepare`].
 
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 40;
 
 /// A mount point that was made for one run.
 #[derive(Debug)]
-pub(crate) struct Stub {
+struct Stub {
     parent: OwnedFd,
     name: OsString,
     kind: NodeKind,
@@ -30,7 +30,7 @@ pub(crate) struct Stub {
 
 impl Stub {
     /// Removes it, unless the program put something there.
-    pub(crate) fn remove(&self) -> io::Result<()> {
+    fn remove(&self) -> io::Result<()> {
         let found = match fs::statat(&self.parent, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(()),
@@ -50,24 +50,37 @@ impl Stub {
     }
 }
 
-/// A mount point that is ready.
-#[derive(Debug)]
-pub(crate) struct MountPoint {
-    /// Its absolute path in the root, free of links as far as the root itself goes.
-    pub(crate) path: PathBuf,
-    /// What was made for it, outermost first.
-    pub(crate) stubs: Vec<Stub>,
+/// Mount points to remove after the run, or when there is none, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(crate) struct Stubs(Vec<Stub>);
+
+impl Stubs {
+    /// Removes all, the last first; the first failure is told.
+    pub(crate) fn remove(&mut self) -> io::Result<()> {
+        std::mem::take(&mut self.0).iter().rev().map(Stub::remove).fold(Ok(()), io::Result::and)
+    }
+
+    /// Lets what was made stay.
+    pub(crate) fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Stubs {
+    fn drop(&mut self) {
+        let _ = self.remove();
+    }
 }
 
 /// Walks `target` under `root` and makes what is missing, up to where an earlier mount of `covered` begins: what lies
-/// below that does not exist yet.
+/// below that does not exist yet. Gives its absolute path in the root, free of links as far as the root itself goes.
 pub(crate) fn prepare(
     root: BorrowedFd<'_>,
-    target: &Path,
-    kind: NodeKind,
+    (target, kind): (&Path, NodeKind),
     covered: &[PathBuf],
-) -> io::Result<MountPoint> {
-    let mut walk = Walk { trail: vec![(OsString::new(), root.try_clone_to_owned()?)], stubs: Vec::new() };
+    stubs: &mut Stubs,
+) -> io::Result<PathBuf> {
+    let mut walk = Walk { trail: vec![(OsString::new(), root.try_clone_to_owned()?)], stubs };
     let mut ahead: VecDeque<OsString> = components(target);
     let mut links = 0;
     while let Some(name) = ahead.pop_front() {
@@ -77,8 +90,7 @@ pub(crate) fn prepare(
         }
         let path = walk.path().join(&name);
         if covered.iter().any(|mount| path.starts_with(mount)) {
-            let path = ahead.iter().fold(path, |path, name| path.join(name));
-            return Ok(MountPoint { path, stubs: walk.stubs });
+            return Ok(ahead.iter().fold(path, |path, name| path.join(name)));
         }
         let wanted = if ahead.is_empty() { kind } else { NodeKind::Directory };
         if let Some(link) = walk.enter(name, wanted)? {
@@ -92,7 +104,7 @@ pub(crate) fn prepare(
             components(&link).into_iter().rev().for_each(|name| ahead.push_front(name));
         }
     }
-    Ok(MountPoint { path: walk.path(), stubs: walk.stubs })
+    Ok(walk.path())
 }
 
 fn components(path: &Path) -> VecDeque<OsString> {
@@ -101,12 +113,12 @@ fn components(path: &Path) -> VecDeque<OsString> {
 }
 
 /// The directories from the root to where a walk stands.
-struct Walk {
+struct Walk<'a> {
     trail: Vec<(OsString, OwnedFd)>,
-    stubs: Vec<Stub>,
+    stubs: &'a mut Stubs,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn path(&self) -> PathBuf {
         self.trail.iter().fold(PathBuf::from("/"), |path, (name, _)| path.join(name))
     }
@@ -123,8 +135,8 @@ impl Walk {
         let entry = match open_entry(here, &name) {
             Err(Errno::NOENT) => {
                 let stub = make(here, &name, wanted)?;
+                self.stubs.0.push(stub);
                 let entry = open_entry(self.here(), &name)?;
-                self.stubs.push(stub);
                 entry
             }
             other => other?,
@@ -190,7 +202,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::prepare;
+    use super::{Stubs, prepare};
     use crate::step::NodeKind;
 
     fn root() -> tempfile::TempDir {
@@ -207,8 +219,9 @@ mod tests {
 
     fn prepared(dir: &Path, target: &str, kind: NodeKind) -> std::io::Result<(String, usize)> {
         let root = File::open(dir).unwrap();
-        let point = prepare(root.as_fd(), Path::new(target), kind, &[PathBuf::from("/dev")])?;
-        Ok((point.path.display().to_string(), point.stubs.len()))
+        let mut stubs = Stubs::default();
+        let path = prepare(root.as_fd(), (Path::new(target), kind), &[PathBuf::from("/dev")], &mut stubs)?;
+        Ok((path.display().to_string(), stubs.0.len()))
     }
 
     #[test]
@@ -249,10 +262,13 @@ mod tests {
         ["etc", ""].into_iter().for_each(set_old);
         let root = File::open(dir.path()).unwrap();
         let targets = [("/etc/hosts", NodeKind::File), ("/a/b", NodeKind::Directory), ("/kept", NodeKind::Directory)];
-        let points = targets.map(|(target, kind)| prepare(root.as_fd(), Path::new(target), kind, &[]).unwrap());
+        let mut stubs = Stubs::default();
+        for (target, kind) in targets {
+            prepare(root.as_fd(), (Path::new(target), kind), &[], &mut stubs).unwrap();
+        }
         assert!(dir.path().join("etc/hosts").exists() && dir.path().join("a/b").exists());
         fs::write(dir.path().join("kept/file"), "").unwrap();
-        points.iter().flat_map(|point| point.stubs.iter().rev()).for_each(|stub| stub.remove().unwrap());
+        stubs.remove().unwrap();
         assert!(!dir.path().join("etc/hosts").exists() && !dir.path().join("a").exists());
         assert!(dir.path().join("kept/file").exists());
         for path in ["etc", ""] {

@@ -15,9 +15,8 @@ use crate::bundle::Bundle;
 use crate::capabilities::Capability;
 use crate::error::{Error, Result};
 use crate::exec_problem;
-use crate::mount::Access;
 use crate::mount_plan::MountPlan;
-use crate::mountpoint::Stub;
+use crate::mountpoint::Stubs;
 use crate::network::Network;
 use crate::process::{Privileges, Process};
 use crate::rights::Rights;
@@ -55,13 +54,14 @@ pub(crate) enum Streams {
 }
 
 /// Makes the plan of `bundle`, whose opened root is `root`, and the mount points that the root lacks.
-pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(Plan, Vec<Stub>)> {
+pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(Plan, Stubs)> {
     let rights = Rights::probe();
     let program = program(&bundle.process)?;
     let mut mounts = MountPlan::new(&rights, bundle.network);
     for mount in bundle.mounts {
         mounts.add(mount, &root)?;
     }
+    mounts.make_directory(&bundle.process.cwd, &root)?;
     let (staging, mount_steps, stubs) = mounts.finish();
 
     let mut steps = vec![
@@ -74,14 +74,15 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
         Step::EnterNamespaceRoot,
     ];
     steps.extend(staging);
-    steps.push(Step::PivotRoot(root));
+    steps.push(Step::PivotRoot { root, access: bundle.root_access });
     steps.extend(mount_steps);
+    steps.push(Step::LeaveOldRoot);
     steps.extend(bundle.hostname.map(|name| Step::SetHostname(name.into_bytes())));
     steps.extend((bundle.network == Network::None).then_some(Step::BringLoopbackUp));
     steps.extend(paths(&bundle.readonly_paths)?.map(Step::MakeReadOnly));
     steps.extend(paths(&bundle.masked_paths)?.map(Step::Mask));
     stream_steps(&mut steps, streams, bundle.process.user.uid);
-    process_steps(&mut steps, &bundle.process, bundle.root_access)?;
+    process_steps(&mut steps, &bundle.process)?;
     credential_steps(&mut steps, &bundle.process, &rights);
     steps.push(Step::AwaitStart);
     confinement_steps(&mut steps, &bundle.process, &rights, bundle.seccomp);
@@ -100,7 +101,7 @@ impl Plan {
 
 fn descriptors(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::PivotRoot(fd) | Step::Attach { tree: fd, .. } => vec![fd.as_raw_fd()],
+        Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } => vec![fd.as_raw_fd()],
         Step::SetStreams(streams) => streams.iter().flatten().map(|fd| fd.as_raw_fd()).collect(),
         _ => Vec::new(),
     }
@@ -130,13 +131,9 @@ fn stream_steps(steps: &mut Vec<Step>, streams: Streams, uid: u32) {
     }
 }
 
-fn process_steps(steps: &mut Vec<Step>, process: &Process, root: Access) -> Result<()> {
+fn process_steps(steps: &mut Vec<Step>, process: &Process) -> Result<()> {
     let cwd = c_string("working directory", process.cwd.as_os_str())?;
-    if !process.cwd.is_absolute() {
-        return Err(invalid("working directory", process.cwd.as_os_str()));
-    }
     steps.push(Step::MakeWorkingDirectory(cwd.clone()));
-    steps.extend((root == Access::ReadOnly).then_some(Step::MakeRootReadOnly));
     steps.extend(process.oom_score_adj.map(|score| Step::SetOomScore(score.to_string().into_bytes())));
     steps.extend(process.rlimits.iter().map(|limit| Step::SetRlimit {
         resource: limit.resource.to_kernel(),
@@ -212,6 +209,6 @@ pub(crate) fn c_string(what: &'static str, value: &OsStr) -> Result<CString> {
     CString::new(value.as_bytes()).map_err(|_| invalid(what, value))
 }
 
-fn invalid(what: &'static str, value: &OsStr) -> Error {
+pub(crate) fn invalid(what: &'static str, value: &OsStr) -> Error {
     Error::InvalidValue { what, value: value.to_string_lossy().into_owned() }
 }

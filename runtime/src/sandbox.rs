@@ -21,7 +21,7 @@ use crate::exit::{Exit, ExitStatus, Usage};
 use crate::handshake::{self, Order, ParentEnd, Report};
 use crate::init;
 use crate::mount_plan::clone_tree;
-use crate::mountpoint::Stub;
+use crate::mountpoint::Stubs;
 use crate::plan::{self, Plan, Streams};
 use crate::signal::Signal;
 use crate::stdio::{Direction, Stdio, WindowSize};
@@ -45,7 +45,6 @@ impl Sandbox {
         let kept_root = root.try_clone().map_err(|error| Error::system("duplicate the root's handle", error))?;
         let (streams, ends) = open_streams(stdio).map_err(|error| Error::system("open the standard streams", error))?;
         let (mut plan, stubs) = plan::build(bundle, root, streams)?;
-        let stubs = Stubs(stubs);
         let (parent, child) = handshake::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
         plan.close_all_but(child.0.as_fd());
 
@@ -289,22 +288,6 @@ impl Drop for SandboxProcess {
             let _ = sys::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
             let _ = sys::wait4(self.pid, 0);
         }
-    }
-}
-
-/// Mount points to remove after the run, in the order in which they were made.
-#[derive(Debug)]
-struct Stubs(Vec<Stub>);
-
-impl Stubs {
-    fn remove(&mut self) -> io::Result<()> {
-        std::mem::take(&mut self.0).iter().rev().map(Stub::remove).fold(Ok(()), io::Result::and)
-    }
-}
-
-impl Drop for Stubs {
-    fn drop(&mut self) {
-        let _ = self.remove();
     }
 }
 

@@ -31,8 +31,13 @@ pub(crate) enum Step {
     EnterNamespaceRoot,
     /// Write files to a tmpfs and keep a detached mount of each.
     StageFiles(Vec<StagedFile>),
-    /// Attach the root, make it `/` and let go of all else.
-    PivotRoot(OwnedFd),
+    /// Attach the root and make it `/`.
+    PivotRoot {
+        root: OwnedFd,
+        access: Access,
+    },
+    /// Let go of all that was mounted outside the root.
+    LeaveOldRoot,
     Mount(FileSystem),
     /// Attach a detached mount.
     Attach {
@@ -60,8 +65,6 @@ pub(crate) enum Step {
     Mask(CString),
     /// Make a path read-only by a bind mount of itself.
     MakeReadOnly(CString),
-    /// Make the root mount read-only.
-    MakeRootReadOnly,
     /// Make a pseudo terminal the standard streams and send its other side to the parent.
     OpenTerminal {
         rows: u16,
@@ -169,9 +172,9 @@ impl Step {
             Self::MakeMountsPrivate => "make mounts private",
             Self::EnterNamespaceRoot => "enter the root of the mount namespace",
             Self::StageFiles(_) => "write files into memory",
-            Self::PivotRoot(_) => "mount the root",
+            Self::PivotRoot { .. } => "mount the root",
+            Self::LeaveOldRoot => "leave the old root",
             Self::BringLoopbackUp => "bring up the loopback interface",
-            Self::MakeRootReadOnly => "make the root read-only",
             Self::OpenTerminal { .. } => "open a pseudo terminal",
             Self::SetStreams(_) | Self::OwnStream { .. } => "set up the standard streams",
             Self::SetOomScore(_) => "set the out-of-memory score",

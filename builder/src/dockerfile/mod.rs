@@ -22,4 +22,5 @@ pub mod word;
 
 pub use ast::Dockerfile;
 pub use parser::{Parsed, parse};
+pub(crate) use parser::{parse_bool, parse_trigger};
 pub use shell::{Expansion, WordError};

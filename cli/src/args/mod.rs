@@ -16,14 +16,15 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use build::{BuildArgs, ProgressKind};
 pub(crate) use container::{
-    ContainerCommand, ExecArgs, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, WaitArgs,
+    ContainerCommand, ExecArgs, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs,
+    WaitArgs,
 };
 pub(crate) use image::{
     FromHostArgs, HistoryArgs, ImageCommand, ImagePruneArgs, ImagesArgs, ImportArgs, InspectArgs, LoadArgs, RmiArgs,
     SaveArgs, TagArgs,
 };
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
-pub(crate) use run::{CreateArgs, CreateOptions, PullPolicyArg, RunArgs};
+pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
 pub(crate) use system::{
     BuilderCommand, CompletionArgs, InfoArgs, PruneArgs, SystemCommand, VersionArgs, VolumeCommand,
 };
@@ -49,6 +50,10 @@ pub(crate) struct Global {
     /// Directory of config.json with registry credentials [default: ~/.docker]
     #[arg(long, env = "DOCKER_CONFIG", value_name = "DIR", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Registry whose certificate is not checked and that may speak plain HTTP; may be repeated
+    #[arg(long = "insecure-registry", env = "DHOW_INSECURE_REGISTRIES", value_name = "HOST[:PORT]")]
+    #[arg(value_delimiter = ',', hide_env_values = true, global = true)]
+    pub(crate) insecure_registries: Vec<String>,
     /// Say more about errors
     #[arg(short = 'D', long)]
     pub(crate) debug: bool,
@@ -136,6 +141,16 @@ pub(crate) enum Command {
     Registry(RegistryCommand),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
+    /// The process behind a detached container; not for people
+    #[command(hide = true)]
+    SuperviseContainer(SuperviseArgs),
+}
+
+impl Command {
+    /// Whether the command works on the store, and so needs the rights to write an image's files.
+    pub(crate) fn needs_store(&self) -> bool {
+        !matches!(self, Self::Version(_) | Self::Completion(_) | Self::Login(_) | Self::Logout(_) | Self::Registry(_))
+    }
 }
 
 #[cfg(test)]

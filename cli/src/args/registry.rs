@@ -70,7 +70,7 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5000", value_name = "IP:PORT")]
     pub(crate) addr: SocketAddr,
-    /// Directory of the registry's images [default: `registry` in dhow's root]
+    /// Directory of the registry's images [default: `dhow-registry` beside dhow's root]
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 }

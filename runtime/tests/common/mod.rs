@@ -14,7 +14,7 @@ pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 const APPLETS: &str = "sh cat ls echo true false id hostname env pwd sleep kill mount umount stat test touch mkdir rm \
                        rmdir mknod ip ps wc grep head tail tty stty sort unshare cp mv ln chmod chown dd seq trap \
-                       readlink setsid uname awk ulimit nproc yes chroot find";
+                       readlink setsid uname tr awk nproc yes chroot find";
 
 /// A root to run programs in.
 pub(crate) struct BusyboxRoot {
@@ -49,6 +49,25 @@ impl BusyboxRoot {
         fs::write(self.path().join(path), content).unwrap();
     }
 
+    /// Copies a dynamically linked program of the host with what it loads; says aloud when that cannot be.
+    pub(crate) fn add_host_program(&self, path: &str) -> bool {
+        let listed = std::process::Command::new("ldd").arg(path).output();
+        let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+            eprintln!("SKIP: no ldd");
+            return false;
+        };
+        let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+        for file in libraries.chain([path]) {
+            let target = self.path().join(file.trim_start_matches('/'));
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            if let Err(error) = fs::copy(file, &target) {
+                eprintln!("SKIP: cannot copy {file}: {error}");
+                return false;
+            }
+        }
+        true
+    }
+
     /// A default bundle for a command in this root.
     pub(crate) fn bundle(&self, args: &[&str]) -> Bundle {
         let mut process = Process::new(args.iter().copied());
@@ -79,6 +98,15 @@ impl BusyboxRoot {
     }
 }
 
+/// Whether this is root; said aloud when not.
+pub(crate) fn wants_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        eprintln!("SKIP: this test needs root");
+    }
+    is_root
+}
+
 /// What a program said and how it ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -102,4 +130,30 @@ fn read(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An example of this crate, built beside its tests.
+pub(crate) fn example(name: &str) -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.parent()?.parent()?.join("examples").join(name);
+    if !path.exists() {
+        eprintln!("SKIP: {} is not built", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// How many processes of this machine have this word among their arguments.
+pub(crate) fn count_processes(word: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let arguments = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    arguments.filter(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes())).count()
+}
+
+/// Waits for a condition that must come true soon.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }

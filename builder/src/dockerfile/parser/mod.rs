@@ -19,6 +19,8 @@ use crate::source::{SourceFile, Span};
 use crate::suggest;
 use context::Context;
 
+pub(crate) use run::parse_bool;
+
 /// A tree and everything that is to be said of its text.
 #[derive(Debug)]
 pub struct Parsed {
