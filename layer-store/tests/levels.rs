@@ -1,6 +1,8 @@
 //! The same steps give the same layers at every level of privilege: root, user namespace with one id, with and without
 //! mounts. The test runs itself again inside of a user namespace.
 
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the inner run reports by printing")]
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -71,13 +73,19 @@ fn edit(root: &Root) {
     }
 }
 
+/// Says why there are no layers, and fails where nothing may be skipped.
+fn skip(reason: String) -> Option<String> {
+    assert!(std::env::var_os("DHOW_TEST_NO_SKIP").is_none(), "nothing may skip here, but: {reason}");
+    eprintln!("SKIP: {reason}");
+    None
+}
+
 /// The diff ids of base and step; `None` where trees of this form cannot be made.
 fn layers(directory: &Path, options: StoreOptions) -> Option<String> {
     let store = Store::open(directory, options).unwrap();
     let snapshot = match store.prepare(&Stack::default()) {
         Err(error) => {
-            eprintln!("SKIP: {options:?}: {error}");
-            return None;
+            return skip(format!("{options:?}: {error}"));
         }
         Ok(snapshot) => snapshot,
     };
@@ -109,15 +117,13 @@ fn inside_a_user_namespace(form: &str) -> Option<String> {
     let output = command.arg("inner_run").env(FORM, form).env("TMPDIR", directory.path()).output();
     let output = match output {
         Err(error) => {
-            eprintln!("SKIP: no setpriv or unshare: {error}");
-            return None;
+            return skip(format!("no setpriv or unshare: {error}"));
         }
         Ok(output) => output,
     };
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if errors.contains("unshare failed") {
-        eprintln!("SKIP: no user namespaces here: {errors}");
-        return None;
+        return skip(format!("no user namespaces here: {errors}"));
     }
     assert!(output.status.success(), "{text}{errors}");
     text.lines().find_map(|line| line.split_once("LAYERS ")).map(|(_, layers)| layers.to_owned())
@@ -129,7 +135,7 @@ fn inner_run() {
     let snapshotter = match std::env::var(FORM).as_deref() {
         Ok("overlay") => SnapshotterChoice::Overlay,
         Ok("copy") => SnapshotterChoice::Copy,
-        _ => return eprintln!("SKIP: only run by the other test"),
+        _ => return eprintln!("this is for the other test to run"),
     };
     let directory = tempfile::tempdir().unwrap();
     let options = StoreOptions { ownership: Ownership::Recorded, snapshotter };
@@ -149,8 +155,6 @@ fn every_level_of_privilege_makes_the_same_layers() {
                 found.extend(layers(directory.path(), options).map(|layers| (format!("{options:?}"), layers)));
             }
         }
-    } else {
-        eprintln!("SKIP: owners on disk need root");
     }
     for form in ["overlay", "copy"] {
         found.extend(inside_a_user_namespace(form).map(|layers| (format!("user namespace, {form}"), layers)));
