@@ -14,8 +14,11 @@ use crate::{Error, Result};
 
 const MARKER: &str = "unsynced";
 
-/// After this time the kernel has written what it was given (30 s), so that waiting for it costs next to nothing.
+/// After this time the kernel has written what it was given (30 s), if it is not busy.
 const SETTLED: Duration = Duration::from_secs(60);
+
+/// With no more than this to be written in the whole machine, in KiB, waiting for the disk costs next to nothing.
+const IDLE: u64 = 16 * 1024;
 
 /// What is known of a layer's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(super) enum State {
     Synced,
     /// They are in memory or on the disk.
     SinceThisBoot,
-    /// They are on the disk since very probably.
+    /// They are on the disk very probably, and it costs little to make sure.
     Settled,
     /// The machine was started again before anybody made sure that they are on the disk.
     Doubtful,
@@ -50,7 +53,19 @@ pub(super) fn state(layer: &Path) -> Result<State> {
         return Ok(State::Doubtful);
     }
     let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
-    Ok(if matches!(age, Ok(Ok(age)) if age > SETTLED) { State::Settled } else { State::SinceThisBoot })
+    let settled = matches!(age, Ok(Ok(age)) if age > SETTLED) && is_idle();
+    Ok(if settled { State::Settled } else { State::SinceThisBoot })
+}
+
+/// Whether the kernel has next to nothing to write.
+fn is_idle() -> bool {
+    let waiting = |line: &str| -> Option<u64> {
+        let value = line.strip_prefix("Dirty:").or(line.strip_prefix("Writeback:"))?;
+        value.trim().strip_suffix(" kB")?.trim().parse().ok()
+    };
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let found: Vec<u64> = text.lines().filter_map(waiting).collect();
+    found.len() == 2 && found.iter().sum::<u64>() < IDLE
 }
 
 /// Waits for the disk, and takes the marker away.
@@ -71,4 +86,32 @@ pub(super) fn clear(layer: &Path) -> Result<()> {
 fn boot_id() -> Result<Vec<u8>> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
     fs::read(path).map_err(Error::io("read", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use super::{MARKER, State, mark, state, sync};
+
+    #[test]
+    fn doubt_comes_with_another_boot_and_goes_with_a_sync() {
+        let layer = tempfile::tempdir().unwrap();
+        let path = layer.path();
+        assert_eq!(state(path).unwrap(), State::Synced);
+        mark(path).unwrap();
+        assert_eq!(state(path).unwrap(), State::SinceThisBoot);
+        let old = SystemTime::now() - Duration::from_secs(100);
+        File::options().write(true).open(path.join(MARKER)).unwrap().set_modified(old).unwrap();
+        // With a busy disk it does not pay to make sure.
+        assert!(matches!(state(path).unwrap(), State::Settled | State::SinceThisBoot));
+        fs::write(path.join(MARKER), "another boot").unwrap();
+        assert_eq!(state(path).unwrap(), State::Doubtful);
+        // What a power failure may leave of the marker.
+        fs::write(path.join(MARKER), "").unwrap();
+        assert_eq!(state(path).unwrap(), State::Doubtful);
+        sync(path).unwrap();
+        assert_eq!(state(path).unwrap(), State::Synced);
+    }
 }
