@@ -148,7 +148,8 @@ fn credential_steps(steps: &mut Vec<Step>, process: &Process, rights: &Rights) {
     let allowed = process.capabilities.intersection(rights.capabilities);
     steps.push(Step::LimitBoundingSet(allowed.to_kernel()));
     steps.push(Step::KeepCapabilities);
-    if rights.may_set_groups || !user.additional_gids.is_empty() {
+    // With a single mapped id there are no other groups to be in, and the kernel refuses to hear of them.
+    if rights.may_set_groups {
         steps.push(Step::SetGroups(user.additional_gids.iter().copied().map(Gid::from_raw).collect()));
     }
     steps.push(Step::BecomeGroup(Gid::from_raw(user.gid)));
