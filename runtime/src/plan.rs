@@ -70,8 +70,8 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
         Step::SetUmask(0),
         Step::NewSession,
         Step::NewCgroupNamespace,
-        Step::MakeMountsPrivate,
         Step::EnterNamespaceRoot,
+        Step::MakeMountsPrivate,
     ];
     steps.extend(staging);
     steps.push(Step::PivotRoot { root, access: bundle.root_access });
