@@ -102,6 +102,7 @@ impl Plan {
 fn descriptors(step: &Step) -> Vec<RawFd> {
     match step {
         Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } => vec![fd.as_raw_fd()],
+        Step::Mount(file_system) => file_system.fallback.iter().map(|fd| fd.as_raw_fd()).collect(),
         Step::SetStreams(streams) => streams.iter().flatten().map(|fd| fd.as_raw_fd()).collect(),
         _ => Vec::new(),
     }

@@ -128,3 +128,20 @@ fn detached_containers_live_on_for_ordinary_users() {
         assert_eq!(run(&["list"]).1, "");
     }
 }
+
+#[test]
+fn a_masked_proc_of_an_outer_container_is_no_obstacle() {
+    let user = User::WithoutAccount;
+    let Some(root) = BusyboxRoot::new() else { return };
+    let Some(program) = user.example("sandbox", root.path()) else { return };
+    let script = format!(
+        "mount -t tmpfs none /proc/sys && exec setpriv --reuid 54321 --regid 54321 --clear-groups {} {} \
+         sh -c 'test -d /proc/self/fd && grep -c . /proc/self/status && echo $$'",
+        program.display(),
+        root.path().display()
+    );
+    let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && said.ends_with("\n1\n"), "{said}");
+}
