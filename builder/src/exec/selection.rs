@@ -31,7 +31,8 @@ pub(crate) fn look(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String]
 /// What `files` selects in `tree`.
 pub(crate) fn matches(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String]) -> Result<Vec<Match>> {
     let set = |patterns: &mut dyn Iterator<Item = &str>| {
-        PatternSet::new(patterns).map_err(|(_, bad)| BuildError::Unsupported(format!("a pattern that is malformed ({bad})")))
+        PatternSet::new(patterns)
+            .map_err(|(_, bad)| BuildError::Unsupported(format!("a pattern that is malformed ({bad})")))
     };
     let exclude = if excludes.is_empty() { None } else { Some(set(&mut excludes.iter().map(String::as_str))?) };
     let parents = files.parents.as_ref();

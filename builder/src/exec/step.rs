@@ -77,7 +77,9 @@ impl<'a> Step<'a> {
                     self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
                 }
             },
-            CopySource::Download { name, .. } => Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`"))),
+            CopySource::Download { name, .. } => {
+                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            }
             CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
         }
     }
@@ -136,7 +138,8 @@ impl<'a> Step<'a> {
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,
             Op::Copy(op) => {
-                let selections = std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
+                let selections =
+                    std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
                 self.copy(op, selections, snapshot.root())?;
             }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
@@ -158,7 +161,8 @@ impl<'a> Step<'a> {
                 CopySource::Inline { name, content } => {
                     let (_staging, staged) = selection::inline_tree(store, name, content)?;
                     let tree = SourceTree::of_build(&staged);
-                    let matches = crate::context::select(&tree, std::path::Path::new(""), &crate::context::Filter::default())?;
+                    let matches =
+                        crate::context::select(&tree, std::path::Path::new(""), &crate::context::Filter::default())?;
                     copier.copy(&tree, &matches, Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
@@ -168,7 +172,12 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn copy_files(&self, copier: &Copier<'_>, files: &CopyFiles, known: Option<Vec<crate::context::Match>>) -> Result<()> {
+    fn copy_files(
+        &self,
+        copier: &Copier<'_>,
+        files: &CopyFiles,
+        known: Option<Vec<crate::context::Match>>,
+    ) -> Result<()> {
         let archives = if files.unpack { Archives::Unpack } else { Archives::Copy };
         let copy = |tree: &SourceTree<'_>| {
             let matches = match known {

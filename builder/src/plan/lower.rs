@@ -5,7 +5,7 @@ use dhow_layer_store::oci::ImageConfig;
 use super::chain::Nodes;
 use super::graph::{NodeId, Plan};
 use super::history;
-use super::observation::Fact;
+use super::observation::{Fact, Observation};
 use super::op::{self, BaseImage, FilesFrom};
 use super::options::{Options, Selection};
 use super::settings;
@@ -30,13 +30,45 @@ pub fn lower(dockerfile: &Dockerfile, options: &Options, bases: &Bases) -> Resul
     let settings = settings::settings(options, &stages.globals, &mut diagnostics);
     diagnostics.extend(settings::unused_args(dockerfile, options, &stages.globals));
     let target = stages.target;
+    let mut shared = lower_stages(dockerfile, stages, bases, diagnostics);
+    let state = shared.states[target].take();
+    match state {
+        Some(state) if !shared.diagnostics.iter().any(Diagnostic::is_error) => Ok(finish(shared, state, settings)),
+        _ => Err(shared.diagnostics),
+    }
+}
+
+/// What comes to light when every stage is lowered, and what is wrong; base images that are not in `bases` count as
+/// empty ones.
+pub(crate) fn observe(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    bases: &Bases,
+) -> (Vec<Observation>, Vec<Diagnostic>) {
+    let options = Options { selection: Selection::All, ..options.clone() };
+    let mut diagnostics = Vec::new();
+    match Stages::new(dockerfile, &options, bases, &mut diagnostics) {
+        Some(stages) => {
+            let shared = lower_stages(dockerfile, stages, bases, diagnostics);
+            (shared.observations, shared.diagnostics)
+        }
+        None => (Vec::new(), diagnostics),
+    }
+}
+
+fn lower_stages<'a>(
+    dockerfile: &Dockerfile,
+    stages: Stages<'a>,
+    bases: &Bases,
+    diagnostics: Vec<Diagnostic>,
+) -> Shared<'a> {
     let mut shared = Shared {
         nodes: Nodes::default(),
         states: vec![None; stages.nodes.len()],
         observations: stages.observations.clone(),
         escape: dockerfile.escape,
         diagnostics,
-        options,
+        options: stages.options,
         stages,
     };
     for index in 0..shared.stages.nodes.len() {
@@ -45,11 +77,7 @@ pub fn lower(dockerfile: &Dockerfile, options: &Options, bases: &Bases) -> Resul
         }
     }
     shared.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
-    let state = shared.states[target].take();
-    match state {
-        Some(state) if !shared.diagnostics.iter().any(Diagnostic::is_error) => Ok(finish(shared, state, settings)),
-        _ => Err(shared.diagnostics),
-    }
+    shared
 }
 
 /// Turns the state of the target into the plan, and drops nodes that nothing needs after all.
@@ -72,7 +100,6 @@ fn finish(shared: Shared<'_>, mut state: State, settings: super::Settings) -> Pl
         base_history: state.base_history,
         settings,
         warnings: shared.diagnostics,
-        observations: shared.observations,
     };
     if options.selection == Selection::Needed {
         prune(&mut plan);
@@ -206,7 +233,7 @@ fn observe_platform(shared: &mut Shared<'_>, index: usize, image: &BaseImage, co
         let (wanted, found) = (image.platform.to_string(), found.to_string());
         let kind = Fact::OtherBasePlatform { image: image.name(), wanted, found };
         let span = stage.from.base.span;
-        shared.observations.push(super::observation::Observation { kind, span, statement: stage.span });
+        shared.observations.push(Observation { kind, span, statement: stage.span });
     }
 }
 
