@@ -65,7 +65,7 @@ fn resolve_bases(
             };
             let resolved = env.images.resolve(reference, &base.image.platform, request.pull);
             let resolved = resolved.map_err(|source| BuildError::Image {
-                reference: reference.clone(),
+                reference: Box::new(reference.clone()),
                 span: base.span,
                 source,
             })?;

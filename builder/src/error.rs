@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("cannot get the image `{}`", .reference.familiar())]
     Image {
         /// Its name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// The base in the `FROM` line.
         span: Span,
         /// Why.

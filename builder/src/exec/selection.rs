@@ -56,7 +56,8 @@ pub(crate) fn inline_digest(name: &str, content: &str) -> String {
 /// A directory with one file in it.
 pub(crate) fn inline_tree(store: &Store, name: &str, content: &str) -> Result<(StagingDir, Root)> {
     let staging = store.staging()?;
-    let path = staging.path().join(Path::new(name).file_name().unwrap_or_default());
+    let path = staging.path().join(context::clean(Path::new(name)));
+    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(BuildError::io("write", &path))?;
     std::fs::write(&path, content).map_err(BuildError::io("write", &path))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(&path, mode).map_err(BuildError::io("write", &path))?;
