@@ -3,7 +3,7 @@
 
 /// The commands of `text`, each as its words; assignments and `sudo` in front are left out.
 pub(super) fn commands(text: &str) -> Vec<Vec<&str>> {
-    text.split(|c| matches!(c, ';' | '&' | '|' | '\n' | '(' | ')' | '{' | '}'))
+    text.split([';', '&', '|', '\n', '(', ')', '{', '}'])
         .map(|command| command.split_whitespace().skip_while(|word| is_prefix(word)).collect::<Vec<_>>())
         .filter(|words| !words.is_empty())
         .collect()

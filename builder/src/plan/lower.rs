@@ -59,7 +59,7 @@ pub(crate) fn observe(
 fn lower_stages<'a>(
     dockerfile: &Dockerfile,
     stages: Stages<'a>,
-    bases: &Bases,
+    bases: &'a Bases,
     diagnostics: Vec<Diagnostic>,
 ) -> Shared<'a> {
     let mut shared = Shared {
@@ -69,11 +69,12 @@ fn lower_stages<'a>(
         escape: dockerfile.escape,
         diagnostics,
         options: stages.options,
+        bases,
         stages,
     };
     for index in 0..shared.stages.nodes.len() {
         if shared.stages.nodes[index].needed {
-            lower_stage(&mut shared, index, bases);
+            lower_stage(&mut shared, index);
         }
     }
     shared.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
@@ -139,7 +140,7 @@ fn prune(plan: &mut Plan) {
     plan.layers.iter_mut().for_each(|layer| *layer = place(*layer));
 }
 
-fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
+fn lower_stage(shared: &mut Shared<'_>, index: usize) {
     let node = &shared.stages.nodes[index];
     let (stage, replaced, base) = (node.stage, node.replaced, node.base.clone());
     let triggers = std::mem::take(&mut shared.stages.nodes[index].triggers);
@@ -153,7 +154,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
         None => format!("stage-{index}"),
     };
     let mut progress = Progress { name, total, done: 0, prefix: "" };
-    let Some(state) = begin(shared, index, &mut progress, bases) else { return };
+    let Some(state) = begin(shared, index, &mut progress) else { return };
     let mut lowering = StageLowering { shared, state, index, cmd_set: false, statement: stage.span, progress };
     lowering.progress.prefix = "ONBUILD ";
     for trigger in &triggers {
@@ -169,7 +170,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
 }
 
 /// The state in which a stage begins: its base's, with what the reference always does to it.
-fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: &Bases) -> Option<State> {
+fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Option<State> {
     let node = &shared.stages.nodes[index];
     let span = node.stage.span;
     let mut state = match node.base.clone() {
@@ -183,7 +184,7 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: 
             config.config.working_dir = "/".to_owned();
             state_of(config, shared.nodes.scratch(span))
         }
-        From::Base(image) => begin_base(shared, index, &image, progress, bases)?,
+        From::Base(image) => begin_base(shared, index, &image, progress)?,
     };
     let config = &mut state.config.config;
     if !config.env.iter().any(|variable| variable.starts_with("PATH=")) {
@@ -199,15 +200,9 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: 
     Some(state)
 }
 
-fn begin_base(
-    shared: &mut Shared<'_>,
-    index: usize,
-    image: &BaseImage,
-    progress: &mut Progress,
-    bases: &Bases,
-) -> Option<State> {
+fn begin_base(shared: &mut Shared<'_>, index: usize, image: &BaseImage, progress: &mut Progress) -> Option<State> {
     let stage = shared.stages.nodes[index].stage;
-    let mut config = match (bases.get(image), shared.options.selection) {
+    let mut config = match (shared.bases.get(image), shared.options.selection) {
         (Some(config), _) => {
             observe_platform(shared, index, image, config);
             config.clone()
