@@ -153,7 +153,7 @@ impl Transfer {
     }
 
     async fn note_origins(&self, repository: &Repository, manifest: &Manifest) -> Result<()> {
-        let blobs: Vec<Digest> = manifest.layers.iter().map(|blob| blob.digest).collect();
+        let blobs: Vec<Digest> = manifest.layers.iter().chain([&manifest.config]).map(|blob| blob.digest).collect();
         let place = format!("{}/{}", repository.registry(), repository.name());
         let store = self.store.clone();
         blocking::run(move || origin::note(&store, &blobs, &place)).await
@@ -191,7 +191,7 @@ fn plain(blob: &Descriptor) -> Descriptor {
 }
 
 pub(crate) fn has_content(layer: &Layer) -> dhow_layer_store::Result<bool> {
-    Ok(!layer.blobs()?.is_empty())
+    Ok(layer.is_unpacked() || !layer.blobs()?.is_empty())
 }
 
 /// Each blob once, in order.

@@ -30,12 +30,19 @@ pub enum UploadMode {
     Parts(u64),
 }
 
-/// A blob to send, as a file of exactly its size.
+/// A blob to send.
 pub(crate) struct BlobSource {
     pub(crate) blob: Descriptor,
-    pub(crate) file: Arc<File>,
+    /// A file of exactly its size, or why there is none: then it can only be mounted.
+    pub(crate) file: dhow_layer_store::Result<Arc<File>>,
     /// Repositories of the same registry that may have it.
     pub(crate) mount_from: Vec<String>,
+}
+
+/// The bytes to send.
+struct Content {
+    blob: Descriptor,
+    file: Arc<File>,
 }
 
 /// Where to and how.
@@ -47,13 +54,18 @@ pub(crate) struct Sender<'a> {
 
 impl Sender<'_> {
     /// Makes sure that the repository has the blob.
-    pub(crate) async fn run(&self, source: &BlobSource) -> Result<Outcome> {
-        let upload = match self.mount(source).await? {
+    pub(crate) async fn run(&self, source: BlobSource) -> Result<Outcome> {
+        let BlobSource { blob, file, mount_from } = source;
+        let file = match file {
+            Err(error) if mount_from.is_empty() => return Err(error.into()),
+            file => file,
+        };
+        let upload = match self.mount(&blob, &mount_from).await? {
             Mount::Mounted => return Ok(Outcome::Mounted),
             Mount::Refused(upload) => upload,
         };
-        (self.events)(Event::BlobStarted { digest: source.blob.digest, size: source.blob.size });
-        self.send(source, upload).await
+        (self.events)(Event::BlobStarted { digest: blob.digest, size: blob.size });
+        self.send(&Content { blob, file: file? }, upload).await
     }
 
     /// Whether the repository has the blob already.
@@ -61,9 +73,9 @@ impl Sender<'_> {
         Ok(self.repository.blob_head_with(&blob.digest, Access::Push).await? == Some(blob.size))
     }
 
-    async fn mount(&self, source: &BlobSource) -> Result<Mount> {
-        for from in &source.mount_from {
-            match self.repository.upload_mount(&source.blob.digest, from).await {
+    async fn mount(&self, blob: &Descriptor, mount_from: &[String]) -> Result<Mount> {
+        for from in mount_from {
+            match self.repository.upload_mount(&blob.digest, from).await {
                 Ok(Mount::Mounted) => return Ok(Mount::Mounted),
                 Ok(Mount::Refused(upload)) => return Ok(Mount::Refused(upload)),
                 // We may have no right to read there: a hint that came to nothing.
@@ -74,7 +86,7 @@ impl Sender<'_> {
         self.repository.upload_start().await.map(Mount::Refused)
     }
 
-    async fn send(&self, source: &BlobSource, mut upload: Upload) -> Result<Outcome> {
+    async fn send(&self, source: &Content, mut upload: Upload) -> Result<Outcome> {
         let mut attempts = Attempts::new(self.repository.client.transport().options().retry);
         let mut part = match self.mode {
             UploadMode::Whole => None,
@@ -117,7 +129,7 @@ impl Sender<'_> {
     }
 
     /// Sends what the registry does not have yet, and ends the session.
-    async fn send_from(&self, source: &BlobSource, upload: &mut Upload, part: Option<u64>) -> Result<()> {
+    async fn send_from(&self, source: &Content, upload: &mut Upload, part: Option<u64>) -> Result<()> {
         let (digest, size) = (&source.blob.digest, source.blob.size);
         if upload.offset() == 0 && part.is_none() {
             return self.repository.upload_put_body(upload, digest, self.range(source, 0, size)).await;
@@ -135,7 +147,7 @@ impl Sender<'_> {
         self.repository.upload_put_body(upload, digest, Body::Empty).await
     }
 
-    fn range(&self, source: &BlobSource, start: u64, length: u64) -> Body {
+    fn range(&self, source: &Content, start: u64, length: u64) -> Body {
         let (digest, end) = (source.blob.digest, start + length);
         let (events, done) = (Arc::clone(self.events), AtomicU64::new(start));
         let on_bytes = Arc::new(move |count| {

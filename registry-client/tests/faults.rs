@@ -183,10 +183,15 @@ async fn odd_but_known_answers_to_uploads_are_taken() {
         if length > 1 << 20 { Action::Answer(413, Vec::new(), String::new()) } else { Action::Pass }
     };
     push(small, UploadMode::Whole).await.expect("push in parts");
-    let error = push(|seen| match seen.method.as_str() {
-        "PUT" | "PATCH" => Action::Answer(413, Vec::new(), String::new()),
-        _ => Action::Pass,
-    }, UploadMode::Whole).await.expect_err("nothing is small enough");
+    let error = push(
+        |seen| match seen.method.as_str() {
+            "PUT" | "PATCH" => Action::Answer(413, Vec::new(), String::new()),
+            _ => Action::Pass,
+        },
+        UploadMode::Whole,
+    )
+    .await
+    .expect_err("nothing is small enough");
     assert_eq!(error.status(), Some(413));
 }
 

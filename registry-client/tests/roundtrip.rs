@@ -4,8 +4,9 @@ mod common;
 
 use common::debian_registry::DebianRegistry;
 use common::{TestServer, TestStore, client, noise, reference};
-use dhow_layer_store::oci::Digest;
-use dhow_registry_client::{Client, Event, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
+use dhow_layer_store::oci::{Compression, Digest};
+use dhow_layer_store::{ImportOptions, import_dir};
+use dhow_registry_client::{Client, Event, Fetch, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
 
 const SIZES: [usize; 4] = [3 << 20, 1, 700_000, 0];
 
@@ -35,9 +36,12 @@ async fn round_trip(client: &Client, address: &str, options: PushOptions) {
         let bytes = into.store.read_blob(blob).expect("the blob");
         assert_eq!(Digest::of(&bytes), blob.digest);
     }
-    let moved = events.lock().expect("no panic").iter().filter(|event| {
-        matches!(event, Event::BlobDone { outcome: Outcome::Transferred, .. })
-    }).count();
+    let moved = events
+        .lock()
+        .expect("no panic")
+        .iter()
+        .filter(|event| matches!(event, Event::BlobDone { outcome: Outcome::Transferred, .. }))
+        .count();
     assert_eq!(moved, SIZES.len() + 1);
 
     let again = transfer.pull(&name, &PullOptions::default()).await.expect("pull again");
@@ -57,7 +61,8 @@ async fn mounts(client: &Client, address: &str) {
     transfer.push_manifest(&reference(address, "first/app"), &manifest, &push).await.expect("push");
     let second = transfer.push_manifest(&reference(address, "second/app"), &manifest, &push).await.expect("push");
     assert!(second.blobs.iter().all(|(_, outcome)| *outcome == Outcome::Mounted), "{:?}", second.blobs);
-    let pulled = TestStore::new().transfer(client).pull(&reference(address, "second/app"), &PullOptions::default()).await;
+    let pulled =
+        TestStore::new().transfer(client).pull(&reference(address, "second/app"), &PullOptions::default()).await;
     assert_eq!(pulled.expect("pull").manifest.digest, manifest.digest());
 }
 
@@ -113,4 +118,110 @@ async fn data_directories_are_exchangeable() {
     assert_eq!(pulled.image, other);
     let repositories = client().catalog(&registry.address).await.expect("catalog");
     assert_eq!(repositories, ["team/app", "team/other"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_can_stay_in_the_registry_until_they_are_needed() {
+    let server = TestServer::start().await;
+    let from = TestStore::new();
+    let (image, manifest) = from.add_image(&layers());
+    let name = reference(server.address(), "team/app:1.0");
+    let push = PushOptions::default();
+    from.transfer(&client()).push_manifest(&name, &manifest, &push).await.expect("push");
+    server.forget_requests();
+
+    let into = TestStore::new();
+    let (transfer, events) = into.transfer_noting(&client());
+    let lazy = PullOptions { layers: Fetch::None, ..PullOptions::default() };
+    assert_eq!(transfer.pull(&name, &lazy).await.expect("pull").image, image);
+    assert_eq!(server.count("GET", "/blobs/"), 1, "the config only");
+    let deferred = Event::BlobDone { digest: manifest.layers[0].digest, outcome: Outcome::Deferred };
+    assert!(events.lock().expect("no panic").contains(&deferred));
+
+    // An image with the same layers is pushed without ever having had them.
+    let second = reference(server.address(), "team/copy:1.0");
+    let pushed = transfer.push_manifest(&second, &manifest, &push).await.expect("push");
+    assert!(pushed.blobs.iter().all(|(_, outcome)| *outcome == Outcome::Mounted), "{:?}", pushed.blobs);
+
+    transfer.fetch_layers(&image).await.expect("fetch");
+    for blob in &manifest.layers {
+        into.store.read_blob(blob).expect("the layer");
+    }
+    server.forget_requests();
+    transfer.fetch_layers(&image).await.expect("nothing to fetch");
+    assert_eq!(server.count("GET", "/"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn skopeo_copies_both_ways() {
+    let server = TestServer::start().await;
+    let from = TestStore::new();
+    let (image, manifest) = from.add_image(&layers());
+    let name = reference(server.address(), "team/app:1.0");
+    let push = PushOptions::default();
+    from.transfer(&client()).push_manifest(&name, &manifest, &push).await.expect("push");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let layout = format!("oci:{}:app", directory.path().join("layout").display());
+    let here = |rest: &str| format!("docker://{}/{rest}", server.address());
+    if !skopeo(&["copy", "--src-tls-verify=false", &here("team/app:1.0"), &layout]) {
+        return;
+    }
+    assert!(skopeo(&["copy", "--dest-tls-verify=false", &layout, &here("other/app:2.0")]));
+    assert!(skopeo(&[
+        "copy",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        &here("team/app:1.0"),
+        &here("x:3")
+    ]));
+    for copied in ["other/app:2.0", "x:3"] {
+        let (into, copy) = (TestStore::new(), reference(server.address(), copied));
+        let pulled = into.transfer(&client()).pull(&copy, &PullOptions::default()).await.expect("pull");
+        assert_eq!((pulled.image, pulled.manifest.digest), (image, manifest.digest()), "{copied}");
+    }
+    assert!(skopeo(&["delete", "--tls-verify=false", &here("x:3")]));
+    let gone = reference(server.address(), "x:3");
+    assert!(TestStore::new().transfer(&client()).pull(&gone, &PullOptions::default()).await.is_err());
+}
+
+/// False, aloud, where it is not installed.
+#[allow(clippy::print_stderr)]
+fn skopeo(arguments: &[&str]) -> bool {
+    let output = match std::process::Command::new("skopeo").arg("--insecure-policy").args(arguments).output() {
+        Ok(output) => output,
+        Err(error) => {
+            eprintln!("SKIP: no `skopeo`: {error}");
+            return false;
+        }
+    };
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_made_here_is_compressed_and_sent() {
+    let Some(registry) = DebianRegistry::start("") else { return };
+    let from = TestStore::new();
+    let tree = tempfile::tempdir().expect("a directory");
+    std::fs::write(tree.path().join("text"), vec![b'x'; 5_000_000]).expect("a file");
+    let image = import_dir(&from.store, tree.path(), &ImportOptions::default()).expect("import");
+    let name = reference(&registry.address, "made/here:1");
+    from.store.tag(&name, &image, None).expect("tag");
+    let (transfer, events) = from.transfer_noting(&client());
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let options = PushOptions { compression, ..PushOptions::default() };
+        let pushed = transfer.push(&name, &options).await.expect("push");
+        let target = from.store.resolve(&name).expect("resolve").expect("the name");
+        assert_eq!(target.manifest, Some(pushed.manifest.clone()));
+        let into = TestStore::new();
+        let pulled = into.transfer(&client()).pull(&name, &PullOptions::default()).await.expect("pull");
+        assert_eq!((pulled.image, pulled.manifest.digest), (image, pushed.manifest.digest));
+        assert!(into.store.validate(&image).expect("image").is_empty());
+        assert!(into.store.image(&image).expect("image").size().expect("size") < 100_000, "not compressed");
+    }
+    let done = events.lock().expect("no panic").iter().filter(|event| matches!(event, Event::BlobDone { .. })).count();
+    assert_eq!(done, 2, "each blob is told of once, and the second push had nothing to send");
+    let error = transfer.push(&reference(&registry.address, "made/nowhere:1"), &PushOptions::default()).await;
+    assert!(error.expect_err("no such image").to_string().contains("made/nowhere:1"));
 }

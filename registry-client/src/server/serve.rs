@@ -52,7 +52,10 @@ pub struct ServerOptions {
 
 impl fmt::Debug for ServerOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions").field("address", &self.address).field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("ServerOptions")
+            .field("address", &self.address)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,10 +81,8 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let registry = Registry { uploads: Uploads::new(storage.clone()), storage, on_request };
-        let router = Router::new()
-            .fallback(handler::handle)
-            .layer(DefaultBodyLimit::disable())
-            .with_state(Arc::new(registry));
+        let router =
+            Router::new().fallback(handler::handle).layer(DefaultBodyLimit::disable()).with_state(Arc::new(registry));
         Ok(Self { listener, address, router })
     }
 

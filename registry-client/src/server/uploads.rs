@@ -161,8 +161,7 @@ fn progress(status: StatusCode, session: (&str, &str), size: u64) -> Response<Bo
 }
 
 fn created(name: &str, digest: &Digest) -> Response<Body> {
-    let headers =
-        [("location", format!("/v2/{name}/blobs/{digest}")), ("docker-content-digest", digest.to_string())];
+    let headers = [("location", format!("/v2/{name}/blobs/{digest}")), ("docker-content-digest", digest.to_string())];
     empty(StatusCode::CREATED, &headers)
 }
 

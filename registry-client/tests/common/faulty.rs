@@ -106,7 +106,9 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<B
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
         for (name, value) in headers {
-            response.headers_mut().append(HeaderName::from_static(name), HeaderValue::try_from(value).expect("a value"));
+            response
+                .headers_mut()
+                .append(HeaderName::from_static(name), HeaderValue::try_from(value).expect("a value"));
         }
         return response;
     }

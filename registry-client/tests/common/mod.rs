@@ -1,17 +1,18 @@
 //! What the tests share: stores with made-up images, and registries to talk to.
 #![allow(dead_code, missing_docs, unreachable_pub)]
+// A test that cannot run says so.
+#![allow(clippy::print_stderr)]
 
 pub mod debian_registry;
 pub mod faulty;
 pub mod htpasswd;
+pub mod tls_front;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dhow_layer_store::oci::{
-    Descriptor, DiffId, ImageConfig, ImageId, Manifest, MediaType, Platform, Raw, Reference,
-};
+use dhow_layer_store::oci::{Descriptor, DiffId, ImageConfig, ImageId, Manifest, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{Store, StoreOptions};
 use dhow_registry_client::{
     Client, ClientOptions, Event, Events, RetryPolicy, Served, Server, ServerHandle, ServerOptions, Transfer, no_events,
@@ -77,11 +78,8 @@ pub fn noise(seed: u64, size: usize) -> Vec<u8> {
 
 /// Options that try again quickly, and look into no file of this machine.
 pub fn options() -> ClientOptions {
-    let retry = RetryPolicy {
-        attempts: 4,
-        first_wait: Duration::from_millis(5),
-        longest_wait: Duration::from_millis(50),
-    };
+    let retry =
+        RetryPolicy { attempts: 4, first_wait: Duration::from_millis(5), longest_wait: Duration::from_millis(50) };
     ClientOptions { retry, ..ClientOptions::default() }
 }
 
