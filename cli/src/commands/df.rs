@@ -52,7 +52,7 @@ impl Sum {
     }
 
     fn row(&self, kind: &str) -> Value {
-        let percent = if self.size == 0 { 0 } else { self.reclaimable * 100 / self.size };
+        let percent = (self.reclaimable * 100).checked_div(self.size).unwrap_or(0);
         json!({
             "Active": self.active.to_string(),
             "Reclaimable": format!("{} ({percent}%)", human::size(self.reclaimable)),
