@@ -65,7 +65,8 @@ fn fill_dates(history: &mut [History]) {
 
 fn timestamp(seconds: i64) -> Result<String> {
     let time = jiff::Timestamp::from_second(seconds);
-    time.map(|time| time.to_string()).map_err(|_| BuildError::Unsupported(format!("the date {seconds} of `SOURCE_DATE_EPOCH`")))
+    time.map(|time| time.to_string())
+        .map_err(|_| BuildError::Unsupported(format!("the date {seconds} of `SOURCE_DATE_EPOCH`")))
 }
 
 #[cfg(test)]

@@ -64,7 +64,11 @@ fn resolve_bases(
                 return Err(BuildError::Unsupported(format!("the build context `{}`", base.image.name())));
             };
             let resolved = env.images.resolve(reference, &base.image.platform, request.pull);
-            let resolved = resolved.map_err(|source| BuildError::Image { reference: reference.clone(), span: base.span, source })?;
+            let resolved = resolved.map_err(|source| BuildError::Image {
+                reference: Box::new(reference.clone()),
+                span: base.span,
+                source,
+            })?;
             configs.insert(base.image.clone(), resolved.config.clone());
             images.insert(base.image, resolved);
         }

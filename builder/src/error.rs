@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("cannot get the image `{}`", .reference.familiar())]
     Image {
         /// Its name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// The base in the `FROM` line.
         span: Span,
         /// Why.
@@ -157,15 +157,17 @@ impl BuildError {
             Self::Step { source, .. } => source.hint(),
             Self::Exit { code, .. } => exit_hint(*code),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),
-            Self::SourceMissing { .. } => {
-                Some("sources are looked up in the build context; `COPY --from` takes from stages and images".to_owned())
-            }
+            Self::SourceMissing { .. } => Some(
+                "sources are looked up in the build context; `COPY --from` takes from stages and images".to_owned(),
+            ),
             Self::SourceIgnored { path, .. } => {
                 let path = path.strip_prefix("/").unwrap_or(path).display();
                 Some(format!("add `!{path}` below that line, or remove the pattern"))
             }
             Self::CopyConflict { .. } => Some("remove what is there in an earlier RUN, or copy elsewhere".to_owned()),
-            Self::InvalidMode(_) => Some("write it in octal such as `0755`, or in letters such as `u=rwX,go=rX`".to_owned()),
+            Self::InvalidMode(_) => {
+                Some("write it in octal such as `0755`, or in letters such as `u=rwX,go=rX`".to_owned())
+            }
             Self::UnknownCompression { .. } => Some("compress it with gzip or zstd, or unpack it in a RUN".to_owned()),
             Self::Archive { .. } => Some("check it with `tar -tvf`; COPY takes it as it is".to_owned()),
             Self::NotGiven { kind, id } => {

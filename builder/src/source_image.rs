@@ -35,5 +35,10 @@ pub trait ImageSource: Sync {
     ///
     /// # Errors
     /// There is none, or it cannot be fetched.
-    fn resolve(&self, reference: &Reference, platform: &Platform, pull: PullPolicy) -> Result<ResolvedImage, SourceError>;
+    fn resolve(
+        &self,
+        reference: &Reference,
+        platform: &Platform,
+        pull: PullPolicy,
+    ) -> Result<ResolvedImage, SourceError>;
 }

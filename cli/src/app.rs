@@ -1,7 +1,7 @@
 //! What every command is given: the options before it, the environment, and the store, which is opened when it is
 //! first needed.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use dhow_layer_store::{Ownership, Store, StoreOptions};
@@ -19,26 +19,40 @@ pub(crate) struct App {
     pub(crate) environment: Environment,
     /// The rung of the ladder of isolation, and why; none for commands that need no store.
     pub(crate) privilege: Option<Privilege>,
-    store: OnceCell<Store>,
+    store: RefCell<Option<Store>>,
 }
 
 impl App {
     /// An app that has opened nothing yet.
     pub(crate) fn new(global: Global, environment: Environment, privilege: Option<Privilege>) -> Self {
-        Self { global, environment, privilege, store: OnceCell::new() }
+        Self { global, environment, privilege, store: RefCell::default() }
     }
 
-    /// The store.
+    /// The store, opened at the first call.
     ///
     /// # Errors
     /// It cannot be opened, or nothing tells where it is.
-    pub(crate) fn store(&self) -> anyhow::Result<&Store> {
-        if let Some(store) = self.store.get() {
-            return Ok(store);
+    pub(crate) fn store(&self) -> anyhow::Result<Store> {
+        if let Some(store) = self.store.borrow().as_ref() {
+            return Ok(store.clone());
         }
+        let store = self.open_store()?;
+        *self.store.borrow_mut() = Some(store.clone());
+        Ok(store)
+    }
+
+    /// The store, for the caller only: it is in use no longer than the caller holds it.
+    ///
+    /// # Errors
+    /// As for [`App::store`].
+    pub(crate) fn open_store(&self) -> anyhow::Result<Store> {
         let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
-        let store = Store::open(&self.root()?, options)?;
-        Ok(self.store.get_or_init(|| store))
+        Ok(Store::open(&self.root()?, options)?)
+    }
+
+    /// Lets go of the store, so that other processes may sweep it while a container runs.
+    pub(crate) fn close_store(&self) {
+        *self.store.borrow_mut() = None;
     }
 
     /// The store's directory: `--root`, else the system's for root, else the user's own.

@@ -15,8 +15,10 @@ mod from_host;
 mod interrupt;
 mod output;
 mod problem;
+mod random;
 mod report;
 mod span;
+mod tree_copy;
 mod ui;
 mod usage;
 mod wiring;
@@ -27,7 +29,7 @@ use clap::Parser;
 use dhow_runtime::{Entered, Privilege};
 
 use app::App;
-use args::Cli;
+use args::{Cli, Command};
 use environment::Environment;
 use exit::Exit;
 
@@ -43,13 +45,16 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Exit {
+    if matches!(cli.command, Command::SuperviseContainer(_)) {
+        dhow_runtime::become_supervisor();
+    }
     let privilege = match enter(&cli) {
         Ok(Place::Inside(privilege)) => privilege,
         Ok(Place::Outside(exit)) => return exit,
         Err(error) => return report::report(&error.into()),
     };
     let app = App::new(cli.global, Environment::of_process(), privilege);
-    match commands::run(&app, cli.command) {
+    match commands::dispatch(&app, cli.command) {
         Ok(exit) => exit,
         Err(error) => report::report(&error),
     }

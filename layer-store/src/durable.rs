@@ -33,6 +33,13 @@ pub(crate) fn write(staging: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     publish(file, path)
 }
 
+/// As [`write`], but what a power failure leaves of the file is for the reader to find out.
+pub(crate) fn write_unsynced(staging: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = temporary(staging)?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    file.persist(path).map(drop).map_err(|error| Error::io("write", path)(error.error))
+}
+
 /// Renames a complete file to `path`, whose directory is made if another process has just pruned it.
 pub(crate) fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
     match file.persist(path) {

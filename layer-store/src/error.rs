@@ -138,6 +138,9 @@ pub enum Error {
     /// The store has no such layer.
     #[error("layer `{0}` is not in the store")]
     LayerMissing(String),
+    /// The files of a layer were not on the disk when the machine failed.
+    #[error("layer `{0}` was lost when the machine failed before its files were on the disk")]
+    LayerLost(String),
     /// The text is not the id of a layer.
     #[error("`{0}` is not a layer id: it must be hexadecimal digits")]
     InvalidLayerId(String),

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::layer_entry::LayerId;
 use crate::oci::{Descriptor, DiffId, Digest, Index, Manifest, ManifestKind};
 use crate::refs::names_in;
-use crate::staging;
+use crate::staging::{self, StagingDir};
 use crate::store::Store;
 
 /// What to do while other processes use the store.
@@ -68,8 +68,10 @@ impl Store {
     /// # Errors
     /// Other processes use the store, an entry is damaged (nothing is removed then), or the file system refuses.
     pub fn sweep(&self, options: SweepOptions) -> Result<Swept> {
+        // Removing files takes long on some disks; it happens when the trash is dropped, after the lock is given back.
+        let trash = self.staging()?;
         self.lock_alone(options.when_busy)?;
-        let result = self.mark().and_then(|marked| self.sweep_unmarked(&marked, options));
+        let result = self.mark().and_then(|marked| self.sweep_unmarked(&marked, options, &trash));
         self.lock_file().lock_shared().map_err(Error::io("lock", self.root()))?;
         result
     }
@@ -152,14 +154,13 @@ impl Store {
         Ok(())
     }
 
-    fn sweep_unmarked(&self, marked: &Marked, options: SweepOptions) -> Result<Swept> {
-        let mut swept = Swept::default();
-        self.sweep_layers(marked, &mut swept)?;
+    fn sweep_unmarked(&self, marked: &Marked, options: SweepOptions, trash: &StagingDir) -> Result<Swept> {
+        let mut swept = self.sweep_layers(marked, trash)?;
         let is_marked = |name: &str| Digest::from_hex(name).is_ok_and(|digest| marked.blobs.contains(&digest));
         let blobs = self.path("blobs/sha256");
         for name in names_in(&blobs)? {
             if !is_marked(&name) {
-                swept.bytes += remove_counted(&blobs.join(name))?;
+                swept.bytes += discard(&blobs.join(name), trash)?;
                 swept.blobs += 1;
             }
         }
@@ -167,7 +168,7 @@ impl Store {
         for name in names_in(&partial)? {
             let path = partial.join(name);
             if is_older(&path, options.keep_partial) {
-                swept.bytes += remove_counted(&path)?;
+                swept.bytes += discard(&path, trash)?;
                 swept.partials += 1;
             }
         }
@@ -182,16 +183,13 @@ impl Store {
         Ok(swept)
     }
 
-    fn sweep_layers(&self, marked: &Marked, swept: &mut Swept) -> Result<()> {
+    fn sweep_layers(&self, marked: &Marked, trash: &StagingDir) -> Result<Swept> {
+        let mut swept = Swept::default();
         let layers = self.path("layers");
-        let trash = self.staging()?;
         for name in names_in(&layers)? {
             if !name.parse().is_ok_and(|id| marked.layers.contains(&id)) {
-                let path = layers.join(&name);
-                swept.bytes += bytes_in(&path);
+                swept.bytes += discard(&layers.join(&name), trash)?;
                 swept.layers += 1;
-                // A layer must never be seen half removed.
-                fs::rename(&path, trash.path().join(&name)).map_err(Error::io("remove", &path))?;
             }
         }
         let index = self.path("diff-ids");
@@ -202,13 +200,20 @@ impl Store {
                 durable::remove(&path)?;
             }
         }
-        Ok(())
+        Ok(swept)
     }
 }
 
-fn remove_counted(path: &Path) -> Result<u64> {
-    let size = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
-    durable::remove(path)?;
+/// Moves a file or a tree to the trash, in one step, so that nobody sees it half removed; its size in bytes.
+fn discard(path: &Path, trash: &StagingDir) -> Result<u64> {
+    let is_tree = path.is_dir();
+    let size = if is_tree { bytes_in(path) } else { fs::symlink_metadata(path).map_or(0, |metadata| metadata.len()) };
+    // A layer, a blob and a partial download may have the same name.
+    let mut target = trash.path().join(path.file_name().unwrap_or_default());
+    while target.exists() {
+        target.as_mut_os_string().push("+");
+    }
+    fs::rename(path, &target).map_err(Error::io("remove", path))?;
     Ok(size)
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::layer::unsynced;
 use crate::oci::{Descriptor, DiffId};
 use crate::staging::StagingDir;
 use crate::store::Store;
@@ -140,6 +141,10 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
+        // An entry that was not on the disk yet when the power failed.
+        if text.is_empty() {
+            return Ok(None);
+        }
         let id = text.trim_end().parse().map_err(Error::damaged::<Error>(&path))?;
         match self.layer(&id) {
             Err(Error::LayerMissing(_)) => Ok(None),
@@ -168,22 +173,31 @@ impl Store {
     /// Makes the staging directory `staged`, in which `fs` may be, the layer `id`. If that layer is here already, it
     /// stays and what was staged is dropped.
     pub(crate) fn publish_layer(&self, id: &LayerId, staged: &StagingDir, entry: &LayerEntry) -> Result<Layer> {
-        let target = self.layer_path(id);
-        let layer = staged.path().join("layer");
-        fs::create_dir(&layer).map_err(Error::io("create", &layer))?;
-        let files = staged.path().join("fs");
-        if files.exists() {
-            fs::rename(&files, layer.join("fs")).map_err(Error::io("rename", &files))?;
-        }
+        let layer = stage(staged)?;
         durable::write(staged.path(), &layer.join("layer.json"), &durable::encode("a layer", entry)?)?;
-        match fs::rename(&layer, &target) {
-            Ok(()) => durable::sync_parent(&target)?,
+        let layer = self.publish_staged(id, &layer)?;
+        durable::sync_parent(&layer.path())?;
+        entry.diff_id.map_or(Ok(()), |diff_id| layer.index(&diff_id))?;
+        Ok(layer)
+    }
+
+    /// Makes the staging directory `staged` with the files `fs` a new layer, without waiting for the disk.
+    pub(crate) fn publish_unsynced_layer(&self, staged: &StagingDir) -> Result<Layer> {
+        let layer = stage(staged)?;
+        unsynced::mark(&layer)?;
+        let entry = durable::encode("a layer", &LayerEntry::default())?;
+        durable::write_unsynced(staged.path(), &layer.join("layer.json"), &entry)?;
+        self.publish_staged(&LayerId::random()?, &layer)
+    }
+
+    fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
+        let target = self.layer_path(id);
+        match fs::rename(layer, &target) {
+            Ok(()) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {}
             Err(error) => return Err(Error::io("create", &target)(error)),
         }
-        let layer = Layer { store: self.clone(), id: id.clone() };
-        entry.diff_id.map_or(Ok(()), |diff_id| layer.index(&diff_id))?;
-        Ok(layer)
+        Ok(Layer { store: self.clone(), id: id.clone() })
     }
 
     pub(crate) fn layer_path(&self, id: &LayerId) -> PathBuf {
@@ -193,6 +207,17 @@ impl Store {
     pub(crate) fn diff_id_path(&self, diff_id: &DiffId) -> PathBuf {
         self.path("diff-ids").join(diff_id.digest().hex())
     }
+}
+
+/// The directory of a layer to be, with the files that were staged.
+fn stage(staged: &StagingDir) -> Result<PathBuf> {
+    let layer = staged.path().join("layer");
+    fs::create_dir(&layer).map_err(Error::io("create", &layer))?;
+    let files = staged.path().join("fs");
+    if files.exists() {
+        fs::rename(&files, layer.join("fs")).map_err(Error::io("rename", &files))?;
+    }
+    Ok(layer)
 }
 
 fn note_blob(entry: &mut LayerEntry, blob: Descriptor, size: Option<u64>) {
@@ -255,7 +280,7 @@ impl Layer {
         let mut after = before.clone();
         change(&mut after);
         if after != before {
-            self.store.write_file(&self.entry_path(), &durable::encode("a layer", &after)?)?;
+            self.write(&self.entry_path(), &durable::encode("a layer", &after)?)?;
         }
         after.diff_id.map_or(Ok(()), |diff_id| self.index(&diff_id))
     }
@@ -270,7 +295,15 @@ impl Layer {
             return Ok(());
         }
         let path: &Path = &self.store.diff_id_path(diff_id);
-        self.store.write_file(path, format!("{}\n", self.id).as_bytes())
+        self.write(path, format!("{}\n", self.id).as_bytes())
+    }
+
+    /// What is said of files that are not on the disk need not be there before them.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        if unsynced::is_marked(&self.path()) {
+            return durable::write_unsynced(self.store.staging_area(), path, bytes);
+        }
+        self.store.write_file(path, bytes)
     }
 }
 

@@ -4,7 +4,7 @@
 //! records need no sync: a power failure costs a step, not the build.
 
 use std::fs::{self, File, FileTimes};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -69,7 +69,8 @@ impl Store {
     pub fn record(&self, key: &CacheKey) -> Result<Option<CacheRecord>> {
         let path = self.record_path(key);
         let Some(record) = read(&path)? else { return Ok(None) };
-        if !record.layers().all(|id| self.layer(id).is_ok()) {
+        let survived = |id: &LayerId| self.layer(id).and_then(|layer| layer.survived()).unwrap_or(false);
+        if !record.layers().all(|id| self.layer(id).is_ok()) || !record.layer.as_ref().is_none_or(survived) {
             return Ok(None);
         }
         mark_used(&path)?;
@@ -82,9 +83,7 @@ impl Store {
     /// The file system refuses.
     pub fn put_record(&self, key: &CacheKey, record: &CacheRecord) -> Result<()> {
         let path = self.record_path(key);
-        let mut file = durable::temporary(self.staging_area())?;
-        file.write_all(&durable::encode("a cache record", record)?).map_err(Error::io("write", &path))?;
-        file.persist(&path).map(drop).map_err(|error| Error::io("write", &path)(error.error))
+        durable::write_unsynced(self.staging_area(), &path, &durable::encode("a cache record", record)?)
     }
 
     /// All records that can be read, those used last first.

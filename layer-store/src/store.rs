@@ -15,6 +15,9 @@
 //!        refs/<registry>/<repository>/_tags/<tag>.json, _digests/<hex>.json   names of images (`refs.rs`)
 //!        cache/<hex>.json             build steps by their keys (`record.rs`)
 //!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
+//!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
+//!        steps/<hex>.lock             flock: who executes the build step with this key
+//!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
 //! ```
 //!

@@ -7,7 +7,14 @@ use std::path::Path;
 use crate::layer_entry::LayerId;
 use crate::oci::{ImageConfig, ImageId, MediaType, Raw};
 use crate::options::StoreOptions;
+use crate::root::Ownership;
 use crate::store::Store;
+
+/// An ordinary user cannot give files to root; then owners are recorded.
+fn options() -> StoreOptions {
+    let ownership = if rustix::process::geteuid().is_root() { Ownership::OnDisk } else { Ownership::Recorded };
+    StoreOptions { ownership, ..StoreOptions::default() }
+}
 
 /// A store that goes with its directory.
 #[derive(Debug)]
@@ -20,7 +27,7 @@ impl TestStore {
     /// A new, empty store.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("temporary directory");
-        let store = Store::open(directory.path(), StoreOptions::default()).expect("new store");
+        let store = Store::open(directory.path(), options()).expect("new store");
         Self { store, directory }
     }
 
@@ -42,7 +49,7 @@ impl TestStore {
 
     /// Another opening of the same store, as another process has it.
     pub(crate) fn reopened(&self) -> Store {
-        Store::open(self.directory.path(), StoreOptions::default()).expect("same store")
+        Store::open(self.directory.path(), options()).expect("same store")
     }
 
     /// Whether nothing is left of what this store began.

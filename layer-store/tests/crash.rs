@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use dhow_layer_store::archive::{Event, load, save};
-use dhow_layer_store::oci::{DiffId, Digest, ImageConfig, ImageId, MediaType, Raw, Reference};
-use dhow_layer_store::{Error, Force, Store, StoreOptions, SweepOptions};
+use dhow_layer_store::oci::{Compression, DiffId, Digest, ImageConfig, ImageId, MediaType, Raw, Reference};
+use dhow_layer_store::{Error, Force, ImportOptions, Store, StoreOptions, SweepOptions, import_dir};
 
 /// Names the store that the worker is to work on; without it the worker is not one.
 const STORE: &str = "DHOW_TEST_CRASH_STORE";
@@ -44,6 +44,15 @@ fn add(store: &Store, number: usize) -> ImageId {
     }
 }
 
+/// Imports a small tree, packs it for a push, and unpacks the blob that made.
+fn import(store: &Store, number: usize) {
+    let tree = tempfile::tempdir().expect("directory");
+    fs::write(tree.path().join("file"), number.to_string().repeat(1000)).expect("file");
+    let image = import_dir(store, tree.path(), &ImportOptions::default()).expect("import");
+    let manifest = store.manifest_for(&image, Compression::Gzip);
+    manifest.map(drop).or_else(other_removed_it).expect("manifest");
+}
+
 /// Work that never ends, on the store that the environment names: adding, naming, removing, sweeping, loading.
 #[test]
 fn worker() {
@@ -52,6 +61,9 @@ fn worker() {
     for number in (0..).map(|number: usize| number.wrapping_mul(7) % 10) {
         let store = open(Path::new(&root));
         let image = add(&store, number);
+        if number % 5 == 0 {
+            import(&store, number);
+        }
         if number % 3 == 0 {
             archive.clear();
             let saved = save(&store, &[(vec![name(number + 100)], image)], &mut archive, &quiet);
@@ -88,11 +100,13 @@ fn check(store: &Store) {
         for id in &image.layers {
             let layer = store.layer(id).expect("layer");
             let blobs = layer.blobs().expect("entry");
-            assert!(!blobs.is_empty(), "layer {id} has lost its blob");
+            assert!(!blobs.is_empty() || layer.is_unpacked(), "layer {id} has lost its content");
             for blob in blobs {
                 let mut reader = store.open_blob(&blob).expect("blob");
                 std::io::copy(&mut reader, &mut std::io::sink()).expect("right bytes");
             }
+            let problems = store.validate(&image.id).expect("image");
+            assert!(problems.is_empty(), "{problems:?}");
             let found = store.layer_by_diff_id(&layer.known_diff_id().expect("entry").expect("diff id"));
             assert!(found.expect("index").is_some());
         }

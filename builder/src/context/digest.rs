@@ -83,7 +83,9 @@ fn frame(hash: &mut blake3::Hasher, bytes: &[u8]) {
 
 fn digest_files(tree: &SourceTree<'_>, files: &[(&Match, &Entry)], threads: usize) -> Result<Vec<FileDigest>> {
     let known = |(_, entry): &(&Match, &Entry)| {
-        tree.memory.filter(|_| entry.metadata.kind == FileKind::Regular).and_then(|memory| memory.recall(&entry.metadata))
+        tree.memory
+            .filter(|_| entry.metadata.kind == FileKind::Regular)
+            .and_then(|memory| memory.recall(&entry.metadata))
     };
     let mut digests: Vec<Option<FileDigest>> = files.iter().map(known).collect();
     let unknown: Vec<usize> = (0..files.len()).filter(|at| digests[*at].is_none()).collect();
@@ -100,7 +102,8 @@ fn digest_files(tree: &SourceTree<'_>, files: &[(&Match, &Entry)], threads: usiz
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let first = work();
-        let rest = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let rest =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         rest.fold(first, |result, next| result.and(next))
     })?;
     for (at, digest) in found.into_inner().unwrap_or_else(PoisonError::into_inner) {

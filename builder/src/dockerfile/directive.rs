@@ -77,7 +77,8 @@ impl Directives {
             self.state = State::Closed;
             return false;
         };
-        if self.found.iter().any(|other| other.name == directive.name) {
+        let twice = self.found.iter().any(|other| other.name == directive.name);
+        if twice && self.state == State::Open {
             let message = format!("only one `{}` directive can be given", directive.name);
             diagnostics.push(Diagnostic::error("duplicate-directive", directive.span, message));
         } else if directive.name == DirectiveName::Escape {

@@ -88,7 +88,13 @@ fn unpack_owned(landing: &Landing<'_>, (file, path): (File, &Path), target: &Roo
         let staged = target.open_root(&beside)?;
         unpack_here(file, path, &staged)?;
         let tree = SourceTree::of_image(&staged);
-        let into = Landing { root: target, destination: Path::new("/"), shape: Destination::Directory, chmod: None, ..*landing };
+        let into = Landing {
+            root: target,
+            destination: Path::new("/"),
+            shape: Destination::Directory,
+            chmod: None,
+            ..*landing
+        };
         select(&tree, Path::new(""), &Filter::default())?.iter().try_for_each(|found| into.place(&tree, found))
     };
     let result = copied();

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use dhow_layer_store::Root;
 
+use crate::cancel::CancelToken;
 use crate::context::{Match, SourceTree};
 use crate::error::Result;
 use crate::exec::archive;
 use crate::exec::owner::resolve_owner;
 use crate::exec::place::{Destination, Landing};
 use crate::plan::{CopyOp, WorkdirOp};
-use crate::cancel::CancelToken;
 
 /// Copies into the tree at `root`.
 #[derive(Debug)]

@@ -71,7 +71,8 @@ struct Case {
 const NOTHING: Case = Case { context: "", ignore: "", image: "", copy: "" };
 
 fn run(case: &Case) -> Result<String> {
-    let (context, image, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (context, image, store) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write_tree(context.path(), case.context);
     write_tree(image.path(), case.image);
     let store = Store::open(store.path(), StoreOptions::default()).unwrap();
@@ -97,7 +98,9 @@ fn run(case: &Case) -> Result<String> {
         cancel: &CancelToken::new(),
     };
     for source in sources {
-        for found in select(&context.tree(), Path::new(source), &Filter { exclude: exclude.clone(), include: include.clone() })? {
+        for found in
+            select(&context.tree(), Path::new(source), &Filter { exclude: exclude.clone(), include: include.clone() })?
+        {
             landing.place(&context.tree(), &found)?;
         }
     }
@@ -200,8 +203,20 @@ fn what_cannot_be_copied_is_an_error_that_says_why() {
     for (ignore, image, copy, expected, hint) in [
         ("", "", "ap.py /", "`/ap.py`: no such file or directory", Some("did you mean `app.py`?")),
         ("", "", "lib/utils.py /", "`/lib/utils.py`: no such file or directory", Some("did you mean `lib/util.py`?")),
-        ("x\nsecret", "", "secret /", "`/secret`: excluded by line 2 of .dockerignore (`secret`)", Some("add `!secret` below that line, or remove the pattern")),
-        ("lib", "", "lib/util.py /", "`/lib/util.py`: excluded by line 1 of .dockerignore (`lib`)", Some("add `!lib/util.py` below that line, or remove the pattern")),
+        (
+            "x\nsecret",
+            "",
+            "secret /",
+            "`/secret`: excluded by line 2 of .dockerignore (`secret`)",
+            Some("add `!secret` below that line, or remove the pattern"),
+        ),
+        (
+            "lib",
+            "",
+            "lib/util.py /",
+            "`/lib/util.py`: excluded by line 1 of .dockerignore (`lib`)",
+            Some("add `!lib/util.py` below that line, or remove the pattern"),
+        ),
         ("", "f=F", "lib /f", "cannot copy a directory over a file at `/f`", None),
         ("", "t/app.py/", "app.py /t/", "cannot copy a file over a directory at `/t/app.py`", None),
         ("", "t/lib=F", ". /t/", "cannot copy a directory over a file at `/t/lib`", None),

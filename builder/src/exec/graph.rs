@@ -146,7 +146,8 @@ impl<'a> Executor<'a> {
         let open: Vec<&Need> = needs.iter().filter(|need| !self.is_known(**need)).collect();
         let Some((last, others)) = open.split_last() else { return needs.iter().try_for_each(find) };
         std::thread::scope(|scope| {
-            let spawn = |need| std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, move || find(need));
+            let spawn =
+                |need| std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, move || find(need));
             // Where no thread can be had, this one does the work.
             let threads: Vec<_> = others.iter().map(|need| spawn(*need).map_err(|_| *need)).collect();
             let mut result = find(last);
@@ -215,7 +216,8 @@ impl<'a> Executor<'a> {
             return Ok(None);
         }
         let on_wait = || self.tell(Event::Waiting { step: StepId(id.0) });
-        let lock = StepLock::acquire(self.env.store, &prepared.key.key, Wait { cancel: &self.stop, on_wait: &on_wait })?;
+        let lock =
+            StepLock::acquire(self.env.store, &prepared.key.key, Wait { cancel: &self.stop, on_wait: &on_wait })?;
         if let Some(record) = self.recall(prepared)? {
             return self.hit(id, record);
         }

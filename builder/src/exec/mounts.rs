@@ -119,9 +119,7 @@ impl MountMaker<'_> {
     fn fill(&self, from: FilesFrom, source: &str, new: &Path) -> Result<()> {
         match from {
             FilesFrom::Empty => Ok(()),
-            FilesFrom::Context => {
-                self.context.map_or(Ok(()), |context| self.fill_from(&context.tree(), source, new))
-            }
+            FilesFrom::Context => self.context.map_or(Ok(()), |context| self.fill_from(&context.tree(), source, new)),
             FilesFrom::Node(node) => {
                 let view = self.store.view(&(self.stack_of)(node))?;
                 self.fill_from(&SourceTree::of_image(view.root()), source, new)
@@ -130,7 +128,8 @@ impl MountMaker<'_> {
     }
 
     fn fill_from(&self, tree: &SourceTree<'_>, source: &str, new: &Path) -> Result<()> {
-        let root = Root::open(new)?.with_ownership(self.store.options().ownership).map_err(BuildError::io("open", new))?;
+        let root =
+            Root::open(new)?.with_ownership(self.store.options().ownership).map_err(BuildError::io("open", new))?;
         let landing = Landing {
             root: &root,
             destination: Path::new("/"),

@@ -29,10 +29,8 @@ struct Reading {
 /// [`BuildError::Cancelled`]; the program is killed then.
 pub(crate) fn follow(running: &mut Running, cancel: &CancelToken, sink: &dyn Fn(OutputStream, Vec<u8>)) -> Result<()> {
     let streams = [(running.take_stdout(), OutputStream::Stdout), (running.take_stderr(), OutputStream::Stderr)];
-    let mut open: Vec<Reading> = streams
-        .into_iter()
-        .filter_map(|(fd, stream)| Some(Reading { fd: fd?, stream, pending: Vec::new() }))
-        .collect();
+    let mut open: Vec<Reading> =
+        streams.into_iter().filter_map(|(fd, stream)| Some(Reading { fd: fd?, stream, pending: Vec::new() })).collect();
     let mut buffer = vec![0; LONGEST];
     while !open.is_empty() {
         if cancel.is_cancelled() {

@@ -52,7 +52,11 @@ fn look_up<T>(root: &Root, path: &str, name: &str, read: impl Fn(&[&str]) -> Opt
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(BuildError::io("read", path))?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == name).and_then(|fields| read(&fields)))
+    Ok(text
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields[0] == name)
+        .and_then(|fields| read(&fields)))
 }
 
 #[cfg(test)]

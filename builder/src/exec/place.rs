@@ -127,4 +127,3 @@ impl Landing<'_> {
         self.chmod.map_or(metadata.mode, |chmod| chmod.apply(metadata.mode, kind))
     }
 }
-

@@ -31,7 +31,8 @@ pub(crate) fn look(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String]
 /// What `files` selects in `tree`.
 pub(crate) fn matches(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String]) -> Result<Vec<Match>> {
     let set = |patterns: &mut dyn Iterator<Item = &str>| {
-        PatternSet::new(patterns).map_err(|(_, bad)| BuildError::Unsupported(format!("a pattern that is malformed ({bad})")))
+        PatternSet::new(patterns)
+            .map_err(|(_, bad)| BuildError::Unsupported(format!("a pattern that is malformed ({bad})")))
     };
     let exclude = if excludes.is_empty() { None } else { Some(set(&mut excludes.iter().map(String::as_str))?) };
     let parents = files.parents.as_ref();
@@ -55,7 +56,8 @@ pub(crate) fn inline_digest(name: &str, content: &str) -> String {
 /// A directory with one file in it.
 pub(crate) fn inline_tree(store: &Store, name: &str, content: &str) -> Result<(StagingDir, Root)> {
     let staging = store.staging()?;
-    let path = staging.path().join(Path::new(name).file_name().unwrap_or_default());
+    let path = staging.path().join(context::clean(Path::new(name)));
+    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(BuildError::io("write", &path))?;
     std::fs::write(&path, content).map_err(BuildError::io("write", &path))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(&path, mode).map_err(BuildError::io("write", &path))?;

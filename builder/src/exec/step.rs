@@ -1,12 +1,13 @@
 //! One node of the plan: its key, and its execution.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
 
 use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
-use crate::context::SourceTree;
+use crate::context::{self, Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
@@ -77,7 +78,9 @@ impl<'a> Step<'a> {
                     self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
                 }
             },
-            CopySource::Download { name, .. } => Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`"))),
+            CopySource::Download { name, .. } => {
+                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            }
             CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
         }
     }
@@ -118,8 +121,8 @@ impl<'a> Step<'a> {
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
             FilesFrom::Context => self.in_context(*from, |tree| {
-                let found = crate::context::select_exact(tree, std::path::Path::new(source))?;
-                Ok(crate::context::digest(tree, &[found], self.threads())?.to_hex().to_string())
+                let found = select_exact(tree, Path::new(source))?;
+                Ok(context::digest(tree, &[found], self.threads())?.to_hex().to_string())
             }),
         }
     }
@@ -136,7 +139,8 @@ impl<'a> Step<'a> {
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,
             Op::Copy(op) => {
-                let selections = std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
+                let selections =
+                    std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
                 self.copy(op, selections, snapshot.root())?;
             }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
@@ -158,8 +162,8 @@ impl<'a> Step<'a> {
                 CopySource::Inline { name, content } => {
                     let (_staging, staged) = selection::inline_tree(store, name, content)?;
                     let tree = SourceTree::of_build(&staged);
-                    let matches = crate::context::select(&tree, std::path::Path::new(""), &crate::context::Filter::default())?;
-                    copier.copy(&tree, &matches, Archives::Copy)?;
+                    let found = select_exact(&tree, Path::new(name))?;
+                    copier.copy(&tree, &[found], Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
                 CopySource::Download { .. } | CopySource::Repository { .. } => {}
@@ -168,7 +172,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn copy_files(&self, copier: &Copier<'_>, files: &CopyFiles, known: Option<Vec<crate::context::Match>>) -> Result<()> {
+    fn copy_files(&self, copier: &Copier<'_>, files: &CopyFiles, known: Option<Vec<Match>>) -> Result<()> {
         let archives = if files.unpack { Archives::Unpack } else { Archives::Copy };
         let copy = |tree: &SourceTree<'_>| {
             let matches = match known {

@@ -115,7 +115,8 @@ impl<'a> Transfer<'a> {
         std::thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let first = work();
-            let rest = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let rest =
+                others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             rest.fold(first, |result, next| result.and(next))
         })
     }
@@ -151,7 +152,8 @@ impl<'a> Transfer<'a> {
         copy_data(&mut source, &mut copy).map_err(BuildError::io("copy", from.1))?;
         self.set_owner(to, &entry.metadata, &copy)?;
         let mode = self.landing.mode_of(&entry.metadata);
-        rustix::fs::fchmod(&copy, rustix::fs::Mode::from_raw_mode(mode)).map_err(BuildError::io("change the mode of", to.1))?;
+        rustix::fs::fchmod(&copy, rustix::fs::Mode::from_raw_mode(mode))
+            .map_err(BuildError::io("change the mode of", to.1))?;
         if has_xattrs(&source) {
             copy_xattrs(from, to)?;
         }
@@ -164,7 +166,8 @@ impl<'a> Transfer<'a> {
     fn set_owner(&self, (root, path): (&Root, &Path), metadata: &Metadata, file: &File) -> Result<()> {
         let (uid, gid) = self.landing.owner_of(metadata);
         if root.ownership() == Ownership::OnDisk {
-            return std::os::unix::fs::fchown(file, Some(uid), Some(gid)).map_err(BuildError::io("change the owner of", path));
+            return std::os::unix::fs::fchown(file, Some(uid), Some(gid))
+                .map_err(BuildError::io("change the owner of", path));
         }
         Ok(root.set_owner(path, uid, gid)?)
     }

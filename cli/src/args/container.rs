@@ -139,6 +139,13 @@ pub(crate) struct RmArgs {
     pub(crate) volumes: bool,
 }
 
+/// The process behind a detached container.
+#[derive(Debug, Args)]
+pub(crate) struct SuperviseArgs {
+    /// Its id
+    pub(crate) container: String,
+}
+
 /// `dhow wait`
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {

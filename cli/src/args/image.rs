@@ -1,5 +1,6 @@
 //! The commands on images.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -44,10 +45,13 @@ pub(crate) enum ImageCommand {
 pub(crate) struct FromHostArgs {
     /// Programs: paths, or names looked up in PATH
     #[arg(required = true, value_name = "PROGRAM")]
-    pub(crate) programs: Vec<String>,
+    pub(crate) programs: Vec<OsString>,
     /// Name of the image
     #[arg(short, long, value_name = "NAME")]
     pub(crate) tag: String,
+    /// A further file or directory, such as a library that a program opens by itself; may be repeated
+    #[arg(long = "include", value_name = "PATH")]
+    pub(crate) includes: Vec<PathBuf>,
 }
 
 /// `dhow images`

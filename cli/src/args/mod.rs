@@ -16,7 +16,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use build::{BuildArgs, ProgressKind};
 pub(crate) use container::{
-    ContainerCommand, ExecArgs, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, WaitArgs,
+    ContainerCommand, ExecArgs, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs,
+    WaitArgs,
 };
 pub(crate) use image::{
     FromHostArgs, HistoryArgs, ImageCommand, ImagePruneArgs, ImagesArgs, ImportArgs, InspectArgs, LoadArgs, RmiArgs,
@@ -140,6 +141,9 @@ pub(crate) enum Command {
     Registry(RegistryCommand),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
+    /// The process behind a detached container; not for people
+    #[command(hide = true)]
+    SuperviseContainer(SuperviseArgs),
 }
 
 impl Command {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// When `run` and `create` look for the image in its registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,12 +26,6 @@ pub(crate) struct RunArgs {
     /// Remove the container when it ends
     #[arg(long)]
     pub(crate) rm: bool,
-    /// Keys that detach from a container with a terminal, such as `ctrl-p,ctrl-q`
-    #[arg(long, value_name = "KEYS")]
-    pub(crate) detach_keys: Option<String>,
-    /// Pass signals on to the program
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", value_name = "BOOL")]
-    pub(crate) sig_proxy: bool,
     #[command(flatten)]
     pub(crate) create: CreateOptions,
     /// Print help
@@ -151,7 +146,7 @@ pub(crate) struct FileOptions {
 }
 
 /// The container's network.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(crate) struct NetworkOptions {
     /// Network: `host`, `none`, or `bridge`/`default`, which are the host's until dhow has a bridge
     #[arg(long, visible_alias = "net", value_name = "MODE", default_value = "default", help_heading = "Network")]
@@ -172,7 +167,7 @@ pub(crate) struct NetworkOptions {
 }
 
 /// Rights and limits.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub(crate) struct LimitOptions {
     /// Add a capability
     #[arg(long, value_name = "CAPABILITY", help_heading = "Rights and limits")]

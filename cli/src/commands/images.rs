@@ -29,9 +29,9 @@ pub(crate) fn run(app: &App, args: &ImagesArgs) -> anyhow::Result<Exit> {
         false => Style::parse(args.format.as_deref(), columns)?,
     };
     let store = app.store()?;
-    let selection = Selection::new(store, &filters, args.repository.as_deref())?;
+    let selection = Selection::new(&store, &filters, args.repository.as_deref())?;
     let mut rows = Vec::new();
-    for image in selection.images(store)? {
+    for image in selection.images(&store)? {
         let size = image.size()?;
         for name in selection.names(&image) {
             rows.push(row(&image, &name, size, args));

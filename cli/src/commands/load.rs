@@ -25,7 +25,7 @@ pub(crate) fn run(app: &App, args: &LoadArgs) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::watch(GRACE, || ())?;
     let store = app.store()?;
     let progress = ui::Transfer::new(Mode::unless_quiet(args.quiet), "Loading layer");
-    let loaded = archive::load(store, interrupt.stream(input), &archive_events(&progress));
+    let loaded = archive::load(&store, interrupt.stream(input), &archive_events(&progress));
     for image in interrupt.or(loaded)? {
         output::print(&lines(&image))?;
     }

@@ -17,10 +17,12 @@ use crate::wiring::{self, Direction, Network};
 pub(crate) fn run(app: &App, args: &PushArgs) -> anyhow::Result<Exit> {
     let reference: Reference = args.image.parse()?;
     if reference.digest().is_some() {
-        return Err(Problem::usage(format!("`{}` has a digest: only names with a tag can be pushed", args.image)).into());
+        return Err(
+            Problem::usage(format!("`{}` has a digest: only names with a tag can be pushed", args.image)).into()
+        );
     }
     let references = match args.all_tags {
-        true => all_tags(app.store()?, &reference, &args.image)?,
+        true => all_tags(&app.store()?, &reference, &args.image)?,
         false => vec![reference],
     };
     push(app, &references, Mode::unless_quiet(args.quiet))?;
@@ -38,7 +40,7 @@ pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::R
         if mode != Mode::Quiet {
             output::println(&format!("The push refers to repository [{}]", reference.name()))?;
         }
-        let line = push_one(app.store()?, &transfer, &network, reference)?;
+        let line = push_one(&app.store()?, &transfer, &network, reference)?;
         match mode {
             Mode::Quiet => output::println(&reference.to_string())?,
             _ => output::println(&line)?,

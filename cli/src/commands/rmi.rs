@@ -21,7 +21,7 @@ pub(crate) fn run(app: &App, args: &RmiArgs) -> anyhow::Result<Exit> {
         }
         Ok(())
     });
-    sweep(store)?;
+    sweep(&store)?;
     Ok(exit)
 }
 

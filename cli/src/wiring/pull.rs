@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use dhow_layer_store::Store;
 use dhow_layer_store::oci::Reference;
-use dhow_registry_client::{Client, PullOptions, Pulled, Transfer};
+use dhow_registry_client::{Client, ClientOptions, PullOptions, Pulled, Transfer};
 
 use super::client::client_options;
 use super::network::Network;
@@ -25,13 +26,25 @@ pub(crate) enum Direction {
 /// # Errors
 /// The store cannot be opened, or a setting is wrong.
 pub(crate) fn transfer(app: &App, direction: Direction, mode: Mode) -> anyhow::Result<Transfer> {
+    Ok(transfer_with(client_options(app)?, app.store()?, direction, mode)?)
+}
+
+/// The same with settings that were made before.
+///
+/// # Errors
+/// A setting is wrong.
+pub(crate) fn transfer_with(
+    options: ClientOptions,
+    store: Store,
+    direction: Direction,
+    mode: Mode,
+) -> dhow_registry_client::Result<Transfer> {
     let (verb, words): (_, Words) = match direction {
         Direction::Pull => ("Downloading", PULL),
         Direction::Push => ("Pushing", PUSH),
     };
     let progress = Arc::new(ui::Transfer::new(mode, verb));
-    let client = Client::new(client_options(app)?)?;
-    Ok(Transfer::new(client, app.store()?.clone(), transfer_events(progress, words)))
+    Ok(Transfer::new(Client::new(options)?, store, transfer_events(progress, words)))
 }
 
 /// Pulls one image.

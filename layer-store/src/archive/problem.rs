@@ -27,8 +27,8 @@ pub enum ArchiveProblem {
     /// A member's name leads out of the archive.
     #[error("the member `{0}` of the archive has an unsafe name")]
     UnsafeName(String),
-    /// Two members have the same name.
-    #[error("the archive has two members named `{0}`")]
+    /// Two different members have the same name.
+    #[error("the archive has two different members named `{0}`")]
     DuplicateName(String),
     /// A member is a device, or something else that has no place there.
     #[error("the member `{0}` of the archive is neither a file nor a directory nor a link")]

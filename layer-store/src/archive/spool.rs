@@ -3,7 +3,7 @@
 //! What the members mean is not known here.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -90,9 +90,6 @@ impl Spool {
         if self.files.len() + self.links.len() >= MAX_MEMBERS {
             return Err(ArchiveProblem::TooManyMembers(MAX_MEMBERS).into());
         }
-        if entry.kind != EntryKind::Directory && (self.files.contains_key(&name) || self.links.contains_key(&name)) {
-            return Err(ArchiveProblem::DuplicateName(name).into());
-        }
         match &entry.kind {
             EntryKind::Directory => Ok(()),
             EntryKind::Regular => self.store_file(name, entry.size, data, progress),
@@ -108,6 +105,9 @@ impl Spool {
 
     fn store_link(&mut self, name: String, target: &str) -> Result<()> {
         let Some(target) = normalize(target) else { return Err(ArchiveProblem::UnsafeName(name).into()) };
+        if self.files.contains_key(&name) || self.links.get(&name).is_some_and(|known| *known != target) {
+            return Err(ArchiveProblem::DuplicateName(name).into());
+        }
         self.links.insert(name, target);
         Ok(())
     }
@@ -121,6 +121,12 @@ impl Spool {
         copy(data, &mut out, &path, &advanced)?;
         let (_, digest, size) = out.finish();
         progress(Event::Done { name: &name });
+        // Some writers repeat a member that several images share.
+        match self.files.get(&name) {
+            Some(known) if known.digest == digest => return fs::remove_file(&path).map_err(Error::io("remove", &path)),
+            None if !self.links.contains_key(&name) => {}
+            _ => return Err(ArchiveProblem::DuplicateName(name).into()),
+        }
         self.files.insert(name.clone(), Member { name, path, digest, size });
         Ok(())
     }
@@ -164,7 +170,7 @@ impl Member {
         if self.size > DOCUMENT_LIMIT {
             return Err(ArchiveProblem::DocumentTooLarge { name: self.name.clone(), size: self.size }.into());
         }
-        std::fs::read(&self.path).map_err(Error::io("read", &self.path))
+        fs::read(&self.path).map_err(Error::io("read", &self.path))
     }
 
     /// Parses a small JSON document.

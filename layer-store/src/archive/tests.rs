@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
 use super::{Event, load, save};
@@ -162,7 +163,9 @@ fn pack(members: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 #[test]
 fn old_docker_archives_are_loaded() {
-    let (store, loaded) = try_load(&pack(&old_archive())).expect("load");
+    let mut members = old_archive();
+    members.push(members[2].clone());
+    let (store, loaded) = try_load(&pack(&members)).expect("a member that is there twice does no harm");
     assert_eq!(loaded[0].references, [reference("old:1"), reference("old")]);
     let image = store.image(&loaded[0].id).expect("image");
     assert_eq!(image.layers.len(), 2);
@@ -270,7 +273,7 @@ fn bad_archives_are_named_and_leave_no_trace() {
         (tar(&[("etc/passwd", b"root")]), "neither `manifest.json` nor `index.json`"),
         (tar(&[("repositories", b"{}")]), "before 1.10"),
         (and(old(), "../../etc/passwd", b"x"), "unsafe name"),
-        (and(old(), "manifest.json", b"[]"), "two members named `manifest.json`"),
+        (and(old(), "manifest.json", b"[]"), "two different members named `manifest.json`"),
         (and(old(), "link", b"-> ../../../etc/passwd"), "unsafe name"),
         (with(old(), "manifest.json", b"[{"), "`manifest.json` of the archive is malformed"),
         (with(old(), "manifest.json", b"[]"), "has no image"),
@@ -363,4 +366,36 @@ fn a_table_of_contents_is_what_docker_writes() {
     let annotations = &tables[1]["manifests"][0]["annotations"];
     assert_eq!(annotations["io.containerd.image.name"], "docker.io/library/a:1");
     assert_eq!(annotations["org.opencontainers.image.ref.name"], "1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// Any images, sharing layers and names or not, come out of an archive as they went in.
+    #[test]
+    fn any_images_make_the_journey(images in prop::collection::vec(
+        (prop::collection::vec(0..4_u8, 0..4), prop::collection::vec(0..6_u8, 0..3)), 1..4))
+    {
+        let store = TestStore::new();
+        let mut wanted: Vec<(Vec<Reference>, ImageId)> = Vec::new();
+        for (layers, names) in images {
+            let layer = |content: &u8| {
+                let blob = store.put_blob(MediaType::OciLayer, &tar(&[("file", &[*content])])).expect("blob");
+                store.add_blob_layer(DiffId(blob.digest), blob).expect("layer").id().clone()
+            };
+            let image = store.add_image_on(&layers.iter().map(layer).collect::<Vec<_>>());
+            let names = names.iter().map(|name| reference(&format!("r.example/app:{name}")));
+            let names: Vec<_> = names.filter(|name| !wanted.iter().any(|(taken, _)| taken.contains(name))).collect();
+            wanted.push((names, image));
+        }
+        let archive = saved(&store, &wanted);
+        let (there, _) = try_load(&archive).expect("load");
+        for (names, image) in &wanted {
+            prop_assert!(there.validate(image).expect("image").is_empty());
+            for name in names {
+                prop_assert_eq!(there.resolve(name).expect("look-up").map(|target| target.image), Some(*image));
+            }
+        }
+        prop_assert_eq!(saved(&there, &wanted), archive);
+    }
 }

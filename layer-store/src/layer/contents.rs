@@ -3,10 +3,12 @@
 //! Each is made from another when it is first needed, and remembered. What a layer is called and which blobs it has is
 //! in `layer_entry.rs`.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::pipe::{self, PipeReader};
+use super::unsynced::{self, State};
 use super::{Compressor, Decompressor, Whiteouts, pack, unpack};
 use crate::blob::BlobReader;
 use crate::durable;
@@ -23,13 +25,51 @@ impl Layer {
     /// There is no blob of the layer, it is damaged, or its tar is not the one of the diff id.
     pub fn fs(&self) -> Result<PathBuf> {
         let path = self.path().join("fs");
-        if !path.is_dir() {
+        let state = if path.is_dir() { Some(unsynced::state(&self.path())?) } else { None };
+        if !matches!(state, Some(State::Synced | State::SinceThisBoot)) {
             let _lock = durable::lock_directory(&self.path())?;
-            if !path.is_dir() {
-                self.unpack_blob()?;
-            }
+            self.make_fs(&path)?;
         }
         Ok(path)
+    }
+
+    /// Whether the files were not lost when the machine failed, as far as they are not in a blob as well. Looks at them
+    /// if there is doubt, once.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn survived(&self) -> Result<bool> {
+        if unsynced::state(&self.path())? != State::Doubtful || self.best_blob()?.is_some() {
+            return Ok(true);
+        }
+        match self.fs() {
+            Err(Error::LayerLost(_)) => Ok(false),
+            other => other.map(|_| true),
+        }
+    }
+
+    /// Makes sure that `path` holds the layer's files. The layer is locked.
+    fn make_fs(&self, path: &Path) -> Result<()> {
+        if !path.is_dir() {
+            return self.unpack_blob();
+        }
+        match unsynced::state(&self.path())? {
+            State::Synced | State::SinceThisBoot => Ok(()),
+            State::Settled => unsynced::sync(&self.path()),
+            State::Doubtful if self.best_blob()?.is_some() => {
+                let staging = self.store().staging()?;
+                fs::rename(path, staging.path().join("doubtful")).map_err(Error::io("remove", path))?;
+                self.unpack_blob()
+            }
+            State::Doubtful => {
+                let root = self.open_root(path)?;
+                let (_, digest, _) = pack(&root, DigestWriter::new(io::sink()))?.finish();
+                if self.known_diff_id()? != Some(DiffId(digest)) {
+                    return Err(Error::LayerLost(self.id().to_string()));
+                }
+                unsynced::clear(&self.path())
+            }
+        }
     }
 
     /// Whether the files are there without unpacking.
@@ -125,17 +165,15 @@ impl Layer {
         let staging = self.store().staging()?;
         let fs = staging.path().join("fs");
         crate::snapshot::make_dir(&fs)?;
-        let root = Root::open(&fs)?;
-        let root = root.with_ownership(self.store().options().ownership).map_err(Error::io("open", &fs))?;
+        let root = self.open_root(&fs)?;
         let source = self.store().open_blob(&blob)?;
         let (tar, hash) = pipe::spawn_hashed(source)?;
         unpack(tar, &root, Whiteouts::Overlay)?;
         let (digest, size) = hash.join()?;
         self.expect_diff_id(digest, size)?;
-        root.dir().sync_file_system().map_err(Error::io("sync", &fs))?;
+        unsynced::mark(&self.path())?;
         let target = self.path().join("fs");
-        std::fs::rename(&fs, &target).map_err(Error::io("rename", &target))?;
-        durable::sync_parent(&target)
+        fs::rename(&fs, &target).map_err(Error::io("rename", &target))
     }
 
     /// Notes what the tar turned out to be, or refuses it.
@@ -156,8 +194,11 @@ impl Layer {
     }
 
     fn open_fs(&self) -> Result<Root> {
-        let fs = self.fs()?;
-        Root::open(&fs)?.with_ownership(self.store().options().ownership).map_err(Error::io("open", &fs))
+        self.open_root(&self.fs()?)
+    }
+
+    fn open_root(&self, fs: &Path) -> Result<Root> {
+        Root::open(fs)?.with_ownership(self.store().options().ownership).map_err(Error::io("open", fs))
     }
 }
 

@@ -9,6 +9,7 @@ mod gzip;
 mod pack;
 mod pipe;
 mod unpack;
+pub(crate) mod unsynced;
 pub(crate) mod whiteout;
 
 pub use compress::Compressor;

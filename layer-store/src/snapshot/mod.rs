@@ -16,7 +16,6 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use crate::layer_entry::{LayerEntry, LayerId};
 use crate::options::SnapshotterChoice;
 use crate::root::Root;
 use crate::staging::StagingDir;
@@ -77,13 +76,13 @@ impl Store {
         Ok(SnapshotView { root, mount, _staging: staging })
     }
 
-    pub(crate) fn tree_options(&self, durability: Durability) -> TreeOptions {
+    fn tree_options(&self, durability: Durability) -> TreeOptions {
         let options = self.options();
         TreeOptions { ownership: options.ownership, choice: options.snapshotter, durability }
     }
 
     /// The directories of the layers, unpacked.
-    pub(crate) fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
+    fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
         stack.layers().iter().map(|id| self.layer(id)?.fs()).collect()
     }
 }
@@ -113,7 +112,7 @@ impl ActiveSnapshot {
         let store = self.staging.store().clone();
         let done = StagingDir::create(store.clone())?;
         self.tree.finish(&done.path().join("fs"))?;
-        store.publish_layer(&LayerId::random()?, &done, &LayerEntry::default())
+        store.publish_unsynced_layer(&done)
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn volume(cx: &mut Context<'_, '_>) -> Option<Instruction> {
     let words: Vec<Word> = match cx.json(rest)? {
         JsonForm::Strings(strings) => strings.into_iter().map(|path| Word::new(path.value.trim(), path.span)).collect(),
         _ if rest.is_empty() => Vec::new(),
-        _ => rest.split_at_runs(is_blank).into_iter().map(word).collect(),
+        _ => rest.split_at_runs(is_blank).into_iter().map(|part| word(part.trim())).collect(),
     };
     if words.is_empty() {
         return cx.fail_missing("at least one path");

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::args::FileOptions;
 use crate::format::human;
 use crate::problem::Problem;
 
 /// What is to be mounted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Source {
     /// A path of the host.
     Bind {
@@ -33,7 +35,7 @@ pub(crate) enum Source {
 }
 
 /// What to do about a bind's source that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Missing {
     /// Make a directory (`-v`).
     Create,
@@ -42,7 +44,7 @@ pub(crate) enum Missing {
 }
 
 /// Whether an empty volume gets what the image has at its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Copy {
     /// It does.
     Up,
@@ -51,7 +53,7 @@ pub(crate) enum Copy {
 }
 
 /// Whether the container may write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Write {
     /// It may.
     Allowed,
@@ -60,7 +62,7 @@ pub(crate) enum Write {
 }
 
 /// One mount that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// What.
     pub(crate) source: Source,

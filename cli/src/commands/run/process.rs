@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use dhow_layer_store::oci::ContainerConfig;
+use serde::{Deserialize, Serialize};
 
 use crate::args::CreateOptions;
 use crate::environment::Environment;
@@ -13,7 +14,7 @@ use crate::problem::Problem;
 pub(super) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program with what it is given, still without numbers for its user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
     /// What is executed.
     pub(crate) entrypoint: Vec<String>,
@@ -118,6 +119,13 @@ fn set(env: &mut Vec<String>, variable: &str) {
     match env.iter_mut().find(same) {
         Some(known) => *known = variable.to_owned(),
         None => env.push(variable.to_owned()),
+    }
+}
+
+/// Sets a variable unless it has a value already.
+pub(super) fn set_default(env: &mut Vec<String>, name: &str, value: &str) {
+    if !env.iter().any(|known| known.split('=').next() == Some(name)) {
+        env.push(format!("{name}={value}"));
     }
 }
 
