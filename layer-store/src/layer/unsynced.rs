@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::{Error, Result};
@@ -36,7 +37,7 @@ pub(super) enum State {
 /// Notes that the files in `layer` are not synced. Does not wait for the disk itself.
 pub(crate) fn mark(layer: &Path) -> Result<()> {
     let path = layer.join(MARKER);
-    fs::write(&path, boot_id()?).map_err(Error::io("write", &path))
+    fs::write(&path, boot_id()?.as_slice()).map_err(Error::io("write", &path))
 }
 
 pub(crate) fn is_marked(layer: &Path) -> bool {
@@ -49,7 +50,7 @@ pub(super) fn state(layer: &Path) -> Result<State> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Synced),
         other => other.map_err(Error::io("read", &path))?,
     };
-    if marked != boot_id()? {
+    if marked != *boot_id()? {
         return Ok(State::Doubtful);
     }
     let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
@@ -83,9 +84,15 @@ pub(super) fn clear(layer: &Path) -> Result<()> {
     }
 }
 
-fn boot_id() -> Result<Vec<u8>> {
+/// Names this boot of the kernel.
+fn boot_id() -> Result<&'static Vec<u8>> {
+    static BOOT_ID: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(known) = BOOT_ID.get() {
+        return Ok(known);
+    }
     let path = Path::new("/proc/sys/kernel/random/boot_id");
-    fs::read(path).map_err(Error::io("read", path))
+    let read = fs::read(path).map_err(Error::io("read", path))?;
+    Ok(BOOT_ID.get_or_init(|| read))
 }
 
 #[cfg(test)]
