@@ -1,1 +1,32 @@
-//! builder.
+//! Builds images from Dockerfiles: the language, the plan of a build, and the rules that look after both.
+//!
+//! The pure half reads texts and returns values: [`dockerfile::parse`] makes the tree, [`plan`] makes the graph.
+//! Neither touches a file, prints, or reads the environment.
+
+mod assemble;
+mod build;
+mod cache;
+mod cancel;
+mod context;
+pub mod diagnostic;
+pub mod dockerfile;
+mod error;
+mod event;
+mod exec;
+pub mod ignore;
+pub mod lint;
+pub mod pattern;
+pub mod pattern_set;
+pub mod plan;
+mod request;
+pub mod source;
+mod source_image;
+mod suggest;
+
+pub use build::{Built, build};
+pub use cancel::CancelToken;
+pub use context::BuildContext;
+pub use error::{BuildError, Result};
+pub use event::{Event, EventSink, NoEvents, OutputStream, StepId, StepUsage};
+pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, RunDefaults};
+pub use source_image::{ImageSource, PullPolicy, ResolvedImage, SourceError};

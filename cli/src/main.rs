@@ -1,3 +1,87 @@
-//! The dhow binary.
+//! The dhow binary: one program that builds, keeps, moves and runs container images.
+//!
+//! The order at the start matters: first whatever must happen while there is one thread only, then the command line,
+//! then the command. Threads and the network are started by the commands that need them.
+
+mod app;
+mod args;
+mod commands;
+mod containers;
+mod environment;
+mod exit;
+mod failure;
+mod format;
 mod from_host;
-fn main() {}
+mod interrupt;
+mod output;
+mod problem;
+mod random;
+mod report;
+mod span;
+mod tree_copy;
+mod ui;
+mod usage;
+mod wiring;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+use clap::Parser;
+use dhow_runtime::{Entered, Privilege};
+
+use app::App;
+use args::{Cli, Command};
+use environment::Environment;
+use exit::Exit;
+
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli).into(),
+        Err(error) => usage::report(&error).into(),
+    }
+}
+
+fn run(cli: Cli) -> Exit {
+    if matches!(cli.command, Command::SuperviseContainer(_)) {
+        dhow_runtime::become_supervisor();
+    }
+    let privilege = match enter(&cli) {
+        Ok(Place::Inside(privilege)) => privilege,
+        Ok(Place::Outside(exit)) => return exit,
+        Err(error) => return report::report(&error.into()),
+    };
+    let app = App::new(cli.global, Environment::of_process(), privilege);
+    let command = AssertUnwindSafe(|| commands::dispatch(&app, cli.command));
+    match std::panic::catch_unwind(command) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => report::report(&error),
+        // What went wrong has been printed already.
+        Err(_) => {
+            output::say("error: this is a fault of dhow's own; please report it with the lines above");
+            Exit::Internal
+        }
+    }
+}
+
+/// Which process this is.
+enum Place {
+    /// The one that does the work, with its rung of the ladder.
+    Inside(Option<Privilege>),
+    /// The one that has waited for it.
+    Outside(Exit),
+}
+
+/// Takes the best rung of the ladder of isolation, for commands that touch the store. No thread exists yet.
+fn enter(cli: &Cli) -> dhow_runtime::Result<Place> {
+    if !cli.command.needs_store() {
+        return Ok(Place::Inside(None));
+    }
+    Ok(match dhow_runtime::enter()? {
+        Entered::Inside(privilege) => Place::Inside(Some(privilege)),
+        Entered::Outside(status) => Place::Outside(Exit::Program(u8::try_from(status.code()).unwrap_or(u8::MAX))),
+    })
+}

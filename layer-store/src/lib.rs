@@ -3,3 +3,51 @@
 //! This crate knows nothing of registries, Dockerfiles and processes.
 
 pub mod oci;
+
+pub mod archive;
+mod blob;
+mod durable;
+mod error;
+mod find;
+mod gc;
+mod image;
+mod import;
+mod ingest;
+mod layer;
+mod layer_entry;
+mod manifest_for;
+mod options;
+mod portable;
+mod record;
+mod refs;
+mod removal;
+mod root;
+mod snapshot;
+mod staging;
+mod store;
+mod tarball;
+#[cfg(test)]
+mod test_skip;
+#[cfg(test)]
+mod test_store;
+mod validate;
+
+pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
+pub use error::{Error, Result};
+pub use find::Found;
+pub use gc::{SweepOptions, Swept, WhenBusy};
+pub use image::Image;
+pub use import::{ImportOptions, image_from_layer, import_dir, import_tar};
+pub use ingest::BlobIngest;
+pub use layer::{Compressor, Decompressor, PipeReader, TarStream, Unpacked, Whiteouts, unpack};
+pub use layer_entry::{Layer, LayerId, Stack};
+pub use options::{SnapshotterChoice, StoreOptions};
+pub use record::{CacheKey, CacheRecord, ListedRecord};
+pub use refs::RefTarget;
+pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
+pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
+pub use snapshot::{ActiveSnapshot, ContainerTree, SnapshotRootfs, SnapshotView};
+pub use staging::StagingDir;
+pub use store::Store;
+pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};
+pub use validate::Problem;

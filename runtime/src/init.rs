@@ -138,8 +138,9 @@ fn enter_namespace_root() -> Result<(), Errno> {
     thread::move_into_thread_name_spaces(this.as_fd(), ThreadNameSpaceType::MOUNT)
 }
 
-/// Files can be bind-mounted only out of a mount of this namespace, so a tmpfs is put on top of the old root, which
-/// goes away with it.
+/// Files can be bind-mounted only out of a mount of this namespace, so a tmpfs is put on top of the old root for a
+/// moment. It must go before the pivot: left there, it would come to lie on top of the old root, and be what
+/// [`leave_old_root`] takes away in its place.
 fn stage_files(files: &[StagedFile]) -> Result<(), Errno> {
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(context.as_fd())?;
@@ -149,7 +150,8 @@ fn stage_files(files: &[StagedFile]) -> Result<(), Errno> {
     for file in files {
         stage_file(tmpfs.as_fd(), file)?;
     }
-    Ok(())
+    process::fchdir(tmpfs.as_fd())?;
+    unmount(c".", UnmountFlags::DETACH)
 }
 
 fn stage_file(directory: BorrowedFd<'_>, file: &StagedFile) -> Result<(), Errno> {

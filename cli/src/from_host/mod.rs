@@ -6,6 +6,7 @@
 mod elf;
 mod libraries;
 mod tree;
+mod write;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use elf::Elf;
 use libraries::{Libraries, Loading};
 pub(crate) use tree::{Entry, Tree};
+pub(crate) use write::write;
 
 /// Why an image cannot be made of the host's programs.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,106 @@
+//! The whole pipeline: parse, resolve bases, plan, execute, assemble.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
+
+use dhow_layer_store::oci::ImageId;
+use dhow_layer_store::{LayerId, Store};
+
+use crate::assemble::assemble;
+use crate::diagnostic::{Diagnostic, Paint};
+use crate::dockerfile::{Dockerfile, parse};
+use crate::error::{BuildError, Result};
+use crate::event::Event;
+use crate::exec::{Executor, STACK_SIZE};
+use crate::plan::{BaseImage, BaseSource, Bases, Plan, bases, lower};
+use crate::request::{BuildEnv, BuildRequest};
+use crate::source_image::ResolvedImage;
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The image. It has no name yet.
+    pub image: ImageId,
+}
+
+/// Builds the image of a Dockerfile's target.
+///
+/// # Errors
+/// Everything in [`BuildError`]. The store then is as it was, but for the results of finished steps.
+pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
+    let (dockerfile, warnings) = parse(request.dockerfile).into_result().map_err(BuildError::Dockerfile)?;
+    warn(request, env, &warnings);
+    let images = resolve_bases(&dockerfile, request, env)?;
+    let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
+    let plan = lower(&dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+    warn(request, env, &plan.warnings);
+    env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
+    let image = execute(&plan, (request, env), &images)?;
+    Ok(Built { image })
+}
+
+fn warn(request: &BuildRequest<'_>, env: BuildEnv<'_>, warnings: &[Diagnostic]) {
+    for warning in warnings {
+        env.events.event(Event::Warning { text: warning.render(request.dockerfile, Paint::Plain) });
+    }
+}
+
+/// Asks for the base images that the target needs, and for those that their triggers need.
+fn resolve_bases(
+    dockerfile: &Dockerfile,
+    request: &BuildRequest<'_>,
+    env: BuildEnv<'_>,
+) -> Result<BTreeMap<BaseImage, ResolvedImage>> {
+    let mut images: BTreeMap<BaseImage, ResolvedImage> = BTreeMap::new();
+    let mut configs = Bases::new();
+    loop {
+        let missing = bases(dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+        if missing.is_empty() {
+            return Ok(images);
+        }
+        for base in missing {
+            env.cancel.check()?;
+            let BaseSource::Image(reference) = &base.image.source else {
+                return Err(BuildError::Unsupported(format!("the build context `{}`", base.image.name())));
+            };
+            let resolved = env.images.resolve(reference, &base.image.platform, request.pull);
+            let resolved = resolved.map_err(|source| BuildError::Image {
+                reference: Box::new(reference.clone()),
+                span: base.span,
+                source,
+            })?;
+            configs.insert(base.image.clone(), resolved.config.clone());
+            images.insert(base.image, resolved);
+        }
+    }
+}
+
+/// Executes the plan; the diff ids of finished layers are computed meanwhile.
+fn execute(
+    plan: &Plan,
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    images: &BTreeMap<BaseImage, ResolvedImage>,
+) -> Result<ImageId> {
+    let (sender, receiver) = channel();
+    let executor = Executor::new(plan, (request, env), images, sender);
+    let executor = &executor;
+    std::thread::scope(|scope| {
+        let hashing = scope.spawn(move || compute_diff_ids(env.store, receiver));
+        let main = std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, move || executor.run());
+        let main = main.map_err(BuildError::io("start", "a thread"));
+        let result = main.and_then(|main| main.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        executor.finish_layers();
+        let remembered = request.context.map_or(Ok(()), |context| context.remember(env.store));
+        result.and(remembered)?;
+        env.events.event(Event::Assembling);
+        // A diff id that failed there fails again here, with its reason.
+        let _ = hashing.join();
+        assemble(executor)
+    })
+}
+
+fn compute_diff_ids(store: &Store, layers: Receiver<LayerId>) {
+    for layer in layers {
+        let _ = store.layer(&layer).and_then(|layer| layer.diff_id());
+    }
+}

@@ -1,0 +1,55 @@
+//! The build context: a directory, its ignore rules, and the memory of its files' digests.
+//!
+//! Nothing is read or walked until a step asks for it, and then only what it names.
+
+mod digest;
+mod memory;
+mod missing;
+mod select;
+mod tree;
+
+use std::path::Path;
+
+use dhow_layer_store::{FileId, Root, Store};
+
+use crate::error::{BuildError, Result};
+use crate::ignore::IgnoreRules;
+
+pub(crate) use digest::digest;
+pub(crate) use memory::DigestMemory;
+pub(crate) use missing::explain;
+pub(crate) use select::{Entry, Filter, Match, Presence, select, select_exact};
+pub(crate) use tree::{SourceTree, clean, is_missing};
+
+/// The directory that a build copies from.
+#[derive(Debug)]
+pub struct BuildContext {
+    root: Root,
+    id: FileId,
+    ignore: IgnoreRules,
+    memory: DigestMemory,
+}
+
+impl BuildContext {
+    /// The context in the directory at `path`, without what `ignore` hides. `store` remembers the files' digests.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn open(path: &Path, ignore: IgnoreRules, store: &Store) -> Result<Self> {
+        let root = Root::open(path)?;
+        let metadata = root.stat(Path::new("."))?;
+        let missing = || BuildError::SourceMissing { path: path.to_owned(), nearest: None };
+        let id = metadata.ok_or_else(missing)?.id;
+        let memory = DigestMemory::load(store, id);
+        Ok(Self { root, id, ignore, memory })
+    }
+
+    pub(crate) fn tree(&self) -> SourceTree<'_> {
+        SourceTree::of_context(&self.root, &self.ignore, &self.memory)
+    }
+
+    /// Writes down the digests that this build found out.
+    pub(crate) fn remember(&self, store: &Store) -> Result<()> {
+        self.memory.save(store, self.id)
+    }
+}

@@ -1,0 +1,233 @@
+//! What a source of `COPY` or `ADD` selects: wildcards resolved, links followed, directories walked.
+//!
+//! Only what the source names is walked. `.dockerignore` and `--exclude` are applied on the way, so that a directory
+//! they hide is never opened. The rules are those of the reference's file operation: a wildcard never crosses a slash,
+//! links are followed in the source's own path and kept inside what is copied.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use dhow_layer_store::{FileKind, Metadata, Root};
+
+use crate::context::missing;
+use crate::context::tree::{SourceTree, clean};
+use crate::error::Result;
+use crate::pattern::{Pattern, has_wildcard};
+use crate::pattern_set::{PatternSet, Verdict};
+
+/// A file that is copied.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    /// Its path below the match; empty for the match itself.
+    pub(crate) path: PathBuf,
+    /// As they are copied: owners are reset already.
+    pub(crate) metadata: Metadata,
+    /// The target of a symbolic link.
+    pub(crate) target: Option<PathBuf>,
+    /// Why it is here.
+    pub(crate) presence: Presence,
+}
+
+/// Why a file is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It was selected: an existing directory takes its metadata.
+    Selected,
+    /// It is a directory that only leads to what was selected: made when missing, else left as it is.
+    Leading,
+}
+
+/// One file or directory that a source names, with all that is copied of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Match {
+    /// The last name of the source as it was written or matched: what a file is called in a directory it lands in.
+    pub(crate) name: OsString,
+    /// Where it is in the tree, without links.
+    pub(crate) real: PathBuf,
+    /// The match itself, then what is in it, each directory before its content, names sorted.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Match {
+    /// The file or directory itself.
+    pub(crate) fn top(&self) -> &Entry {
+        &self.entries[0]
+    }
+
+    /// Where `entry` is in the tree.
+    pub(crate) fn real_path(&self, entry: &Entry) -> PathBuf {
+        if entry.path.as_os_str().is_empty() { self.real.clone() } else { self.real.join(&entry.path) }
+    }
+}
+
+/// What narrows a selection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// `--exclude`; paths are relative to the match.
+    pub(crate) exclude: Option<PatternSet>,
+    /// `--parents`: the pattern, relative to the pivot.
+    pub(crate) include: Option<PatternSet>,
+}
+
+/// What `source` selects in `tree`, in the order of names. A wildcard may select nothing.
+///
+/// # Errors
+/// A source without wildcard is missing.
+pub(crate) fn select(tree: &SourceTree<'_>, source: &Path, filter: &Filter) -> Result<Vec<Match>> {
+    let source = clean(source);
+    let names: Vec<OsString> = source.iter().map(ToOwned::to_owned).collect();
+    let Some(first) = names.iter().position(|name| has_wildcard(&name.to_string_lossy())) else {
+        let found = one(tree, &source, filter)?;
+        return found.map_or_else(|| Err(missing::explain(tree, &source)), |found| Ok(vec![found]));
+    };
+    let base: PathBuf = names[..first].iter().collect();
+    let Some(base) = tree.resolve(&base)? else { return Ok(Vec::new()) };
+    let mut paths = Vec::new();
+    expand(tree, &base, &names[first..], &mut paths)?;
+    let mut matches = Vec::new();
+    for path in paths {
+        if is_excluded_file(tree, &path, filter)? {
+            continue;
+        }
+        matches.extend(one(tree, &path, filter)?);
+    }
+    Ok(matches)
+}
+
+/// What is at `source`, taken literally.
+///
+/// # Errors
+/// It is missing.
+pub(crate) fn select_exact(tree: &SourceTree<'_>, source: &Path) -> Result<Match> {
+    let source = clean(source);
+    one(tree, &source, &Filter::default())?.ok_or_else(|| missing::explain(tree, &source))
+}
+
+/// The paths below `base` that match `patterns`, name by name.
+fn expand(tree: &SourceTree<'_>, base: &Path, patterns: &[OsString], found: &mut Vec<PathBuf>) -> Result<()> {
+    let Some((pattern, rest)) = patterns.split_first() else {
+        found.push(base.to_owned());
+        return Ok(());
+    };
+    let is_dir = tree.stat(base)?.is_some_and(|metadata| metadata.kind == FileKind::Directory);
+    if !is_dir || tree.is_hidden_dir(base) {
+        return Ok(());
+    }
+    // A malformed pattern matches nothing, as in the reference.
+    let Ok(pattern) = Pattern::wildcard(&pattern.to_string_lossy()) else { return Ok(()) };
+    for name in tree.root.read_dir(base)? {
+        if pattern.matches(&name.to_string_lossy()) {
+            expand(tree, &base.join(&name), rest, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// `--exclude` holds for a file that a wildcard found by its name, as the language's reference describes it.
+fn is_excluded_file(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<bool> {
+    let (Some(exclude), Some(name)) = (&filter.exclude, path.file_name()) else { return Ok(false) };
+    let is_dir = tree.root.metadata(path)?.is_some_and(|metadata| metadata.kind == FileKind::Directory);
+    Ok(!is_dir && exclude.matches(&name.to_string_lossy()))
+}
+
+fn one(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<Option<Match>> {
+    let Some(real) = tree.resolve(path)? else { return Ok(None) };
+    let Some(metadata) = tree.stat(&real)? else { return Ok(None) };
+    let top = Entry { path: PathBuf::new(), metadata, target: None, presence: Presence::Selected };
+    let mut entries = vec![top];
+    if metadata.kind == FileKind::Directory {
+        let verdicts = Verdicts::top(tree, filter, &real);
+        let mut walk = Walk { tree, filter, base: &real, entries };
+        walk.directory(&tree.root.open_root(&real)?, Path::new(""), &verdicts)?;
+        entries = walk.entries;
+        if tree.is_ignored(&real) && entries.len() == 1 {
+            return Ok(None);
+        }
+    }
+    let name = path.file_name().unwrap_or_default().to_owned();
+    Ok(Some(Match { name, real, entries }))
+}
+
+/// A walk through a directory that is copied.
+struct Walk<'a> {
+    tree: &'a SourceTree<'a>,
+    filter: &'a Filter,
+    base: &'a Path,
+    entries: Vec<Entry>,
+}
+
+/// What each set of rules says of one path; needed to ask about what is below it.
+struct Verdicts {
+    ignore: Option<Verdict>,
+    exclude: Option<Verdict>,
+    include: Option<Verdict>,
+}
+
+impl Verdicts {
+    fn top(tree: &SourceTree<'_>, filter: &Filter, real: &Path) -> Self {
+        Self {
+            ignore: tree.ignore.map(|rules| rules.judge_path(&real.to_string_lossy())),
+            exclude: filter.exclude.as_ref().map(PatternSet::top),
+            include: filter.include.as_ref().map(PatternSet::top),
+        }
+    }
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, dir: &Root, path: &Path, above: &Verdicts) -> Result<()> {
+        for name in dir.read_dir(Path::new("."))? {
+            let path = path.join(&name);
+            let verdicts = self.judge(above, &path);
+            let Some(presence) = self.presence(&verdicts, &path) else { continue };
+            let name = Path::new(&name);
+            // A file that went away meanwhile is not part of the context.
+            let Some(metadata) = dir.stat(name)? else { continue };
+            let entry = Entry { path, metadata: self.tree.owned(metadata), target: None, presence };
+            if metadata.kind == FileKind::Directory {
+                self.enter(&dir.open_root(name)?, entry, &verdicts)?;
+            } else if presence == Presence::Selected && metadata.kind != FileKind::Socket {
+                let is_link = metadata.kind == FileKind::Symlink;
+                let target = is_link.then(|| dir.read_link(name)).transpose()?;
+                self.entries.push(Entry { target, ..entry });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a directory and what is in it; one that only leads somewhere goes again if it leads to nothing.
+    fn enter(&mut self, dir: &Root, entry: Entry, verdicts: &Verdicts) -> Result<()> {
+        let (path, presence, at) = (entry.path.clone(), entry.presence, self.entries.len());
+        self.entries.push(entry);
+        self.directory(dir, &path, verdicts)?;
+        if presence == Presence::Leading && self.entries.len() == at + 1 {
+            self.entries.pop();
+        }
+        Ok(())
+    }
+
+    fn judge(&self, above: &Verdicts, path: &Path) -> Verdicts {
+        let below = |rules: Option<&PatternSet>, above: &Option<Verdict>| {
+            rules.zip(above.as_ref()).map(|(rules, above)| rules.judge(above, &path.to_string_lossy()))
+        };
+        let ignore = self.tree.ignore.zip(above.ignore.as_ref());
+        Verdicts {
+            ignore: ignore.map(|(rules, above)| rules.judge(above, &self.base.join(path).to_string_lossy())),
+            exclude: below(self.filter.exclude.as_ref(), &above.exclude),
+            include: below(self.filter.include.as_ref(), &above.include),
+        }
+    }
+
+    /// Why `path` is copied; `None` if neither it nor anything in it is.
+    fn presence(&self, verdicts: &Verdicts, path: &Path) -> Option<Presence> {
+        if verdicts.ignore.as_ref().is_some_and(Verdict::matched) {
+            let real = self.base.join(path);
+            return (!self.tree.is_hidden_dir(&real)).then_some(Presence::Leading);
+        }
+        if verdicts.exclude.as_ref().is_some_and(Verdict::matched) {
+            let may = self.filter.exclude.as_ref().is_some_and(|set| set.may_except_below(&path.to_string_lossy()));
+            return may.then_some(Presence::Leading);
+        }
+        let included = verdicts.include.as_ref().is_none_or(Verdict::matched);
+        Some(if included { Presence::Selected } else { Presence::Leading })
+    }
+}

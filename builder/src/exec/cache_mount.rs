@@ -1,0 +1,96 @@
+//! Directories of `RUN --mount=type=cache`: `cache-mounts/<hex>-<n>/` in the store, with the files in `data` and the
+//! flock of those who use it on `lock`.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dhow_layer_store::Store;
+
+use crate::cache::KeyBuilder;
+use crate::cancel::CancelToken;
+use crate::error::{BuildError, Result};
+use crate::plan::{Ownership, Sharing};
+
+/// How long to wait before trying a lock, and looking at the cancel token, again.
+const POLL: Duration = Duration::from_millis(50);
+const DEFAULT_MODE: u32 = 0o755;
+
+/// A cache directory in use.
+#[derive(Debug)]
+pub(crate) struct CacheMount {
+    /// The directory with the files.
+    pub(crate) data: PathBuf,
+    _lock: File,
+}
+
+/// Which cache directory, and how it is used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CacheRequest<'a> {
+    /// Keeps the caches of builds apart.
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) id: &'a str,
+    pub(crate) sharing: Sharing,
+    pub(crate) owner: Ownership,
+}
+
+impl CacheMount {
+    /// Waits for the right to use the directory, and makes it by `fill` if it is new.
+    pub(crate) fn open(
+        store: &Store,
+        request: CacheRequest<'_>,
+        cancel: &CancelToken,
+        fill: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<Self> {
+        let mut key = KeyBuilder::new("cache mount");
+        key.optional("namespace", request.namespace);
+        key.text("id", request.id);
+        let name = key.finish().key.0.hex();
+        let (directory, lock) = Self::lock(store, &name, request.sharing, cancel)?;
+        let data = directory.join("data");
+        if !data.exists() {
+            create(&directory, request.owner, fill)?;
+        }
+        if request.sharing == Sharing::Shared {
+            lock.lock_shared().map_err(BuildError::io("lock", &directory))?;
+        }
+        Ok(Self { data, _lock: lock })
+    }
+
+    fn lock(store: &Store, name: &str, sharing: Sharing, cancel: &CancelToken) -> Result<(PathBuf, File)> {
+        let mut number = 0;
+        loop {
+            let directory = store.root().join("cache-mounts").join(format!("{name}-{number}"));
+            fs::create_dir_all(&directory).map_err(BuildError::io("create", &directory))?;
+            let path = directory.join("lock");
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(BuildError::io("open", &path))?;
+            let is_new = !directory.join("data").exists();
+            // Whoever makes the directory is alone with it.
+            let tried = if sharing == Sharing::Shared && !is_new { file.try_lock_shared() } else { file.try_lock() };
+            match (tried, sharing) {
+                (Ok(()), _) => return Ok((directory, file)),
+                (Err(TryLockError::WouldBlock), Sharing::Private) => number += 1,
+                (Err(TryLockError::WouldBlock), _) => {
+                    cancel.check()?;
+                    std::thread::sleep(POLL);
+                }
+                (Err(TryLockError::Error(error)), _) => return Err(BuildError::io("lock", &path)(error)),
+            }
+        }
+    }
+}
+
+fn create(directory: &Path, owner: Ownership, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
+    let (new, data) = (directory.join("new"), directory.join("data"));
+    let failed = || BuildError::io("create", &data);
+    if new.exists() {
+        fs::remove_dir_all(&new).map_err(failed())?;
+    }
+    fs::create_dir(&new).map_err(failed())?;
+    fill(&new)?;
+    chown(&new, Some(owner.uid.unwrap_or(0)), Some(owner.gid.unwrap_or(0))).map_err(failed())?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(owner.mode.unwrap_or(DEFAULT_MODE))).map_err(failed())?;
+    fs::rename(&new, &data).map_err(failed())
+}

@@ -1,0 +1,22 @@
+//! Executing the steps of a plan: what each kind of step does to a tree.
+//!
+//! [`graph`] decides which steps are executed, and when.
+
+mod archive;
+mod bind;
+mod cache_mount;
+mod copy;
+#[cfg(test)]
+mod copy_tests;
+mod graph;
+mod mounts;
+mod output;
+mod owner;
+mod place;
+mod run;
+mod selection;
+mod slots;
+mod step;
+mod transfer;
+
+pub(crate) use graph::{Executor, STACK_SIZE};

@@ -1,0 +1,226 @@
+//! One node of the plan: its key, and its execution.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
+
+use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
+use crate::context::{self, Match, SourceTree, select_exact};
+use crate::error::{BuildError, Result};
+use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::copy::{Archives, Copier, Means, make_workdir};
+use crate::exec::graph::{Executor, Need, Prepared};
+use crate::exec::mounts::MountMaker;
+use crate::exec::run::{Run, effective_network, host_lines};
+use crate::exec::selection::{self, Remembered, Selection};
+use crate::plan::{CopyFiles, CopyOp, CopySource, FilesFrom, Mount, MountKind, Node, NodeId, Op, RunOp};
+
+/// A node that makes a layer.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) executor: &'a Executor<'a>,
+    pub(crate) id: NodeId,
+    pub(crate) node: &'a Node,
+}
+
+impl<'a> Step<'a> {
+    /// The key. `None` if something that it needs failed.
+    pub(crate) fn prepare(&self) -> Result<Option<Prepared>> {
+        if self.executor.need(&self.needs_of_key()).is_err() {
+            return Ok(None);
+        }
+        let Ok(below) = self.executor.prepared(self.node.inputs[0]) else { return Ok(None) };
+        let below = &below.key.key;
+        let mut selections = Vec::new();
+        let key = match &self.node.op {
+            Op::Copy(op) => {
+                selections = op.sources.iter().map(|source| self.select(op, source)).collect::<Result<_>>()?;
+                let contents: Vec<String> = selections.iter().map(|selection| selection.digest.clone()).collect();
+                copy_key(op, below, &contents)
+            }
+            Op::Workdir(op) => workdir_key(op, below),
+            Op::Run(op) => {
+                let shown = op.mounts.iter().map(|mount| self.shown(mount)).collect::<Result<Vec<_>>>()?;
+                let defaults = self.executor.request.run;
+                let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
+                run_key(op, below, &shown, &around)
+            }
+            Op::Download(op) => return Err(BuildError::Unsupported(format!("fetching `{}`", op.url))),
+            Op::Git(op) => return Err(BuildError::Unsupported(format!("cloning `{}`", op.source.remote))),
+            Op::Scratch | Op::Base(_) => return Ok(None),
+        };
+        Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
+    }
+
+    /// The key below, and the files or keys of what is copied from or mounted.
+    fn needs_of_key(&self) -> Vec<Need> {
+        let mut needs: Vec<Need> = self.node.inputs.first().map(|below| Need::Key(*below)).into_iter().collect();
+        let rest = self.node.inputs.iter().skip(1);
+        needs.extend(match &self.node.op {
+            Op::Copy(op) if op.sources.iter().any(|source| matches!(source, CopySource::Files(_))) => {
+                rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>()
+            }
+            _ => rest.map(|input| Need::Key(*input)).collect(),
+        });
+        needs
+    }
+
+    fn select(&self, op: &CopyOp, source: &CopySource) -> Result<Selection> {
+        match source {
+            CopySource::Inline { name, content } => {
+                Ok(Selection { digest: selection::inline_digest(name, content), matches: None })
+            }
+            CopySource::Files(files) => match files.from {
+                FilesFrom::Node(node) => self.select_in_stage(op, files, node),
+                FilesFrom::Context | FilesFrom::Empty => {
+                    self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
+                }
+            },
+            CopySource::Download { name, .. } => {
+                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            }
+            CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
+        }
+    }
+
+    fn select_in_stage(&self, op: &CopyOp, files: &CopyFiles, node: NodeId) -> Result<Selection> {
+        let stack = self.stack_of(node);
+        let store = self.executor.env.store;
+        let remembered = Remembered::of(&stack, files, &op.excludes);
+        if let Some(digest) = remembered.recall(store)? {
+            return Ok(Selection { digest, matches: None });
+        }
+        let view = store.view(&stack)?;
+        let selection = selection::look(&SourceTree::of_image(view.root()), files, &op.excludes, self.threads())?;
+        remembered.remember(store, &selection.digest)?;
+        Ok(selection)
+    }
+
+    /// Works on the context; where there is none, on an empty directory.
+    fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
+        match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
+            Some(context) => work(&context.tree()),
+            None => {
+                let staging = self.executor.env.store.staging()?;
+                work(&SourceTree::of_image(&Root::open(staging.path())?))
+            }
+        }
+    }
+
+    /// What a mount shows, as a text for the key.
+    fn shown(&self, mount: &Mount) -> Result<String> {
+        let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
+            return Ok(String::new());
+        };
+        match from {
+            FilesFrom::Node(node) => {
+                let prepared = self.executor.prepared(*node).map_err(|_| BuildError::Cancelled)?;
+                Ok(prepared.key.key.0.to_string())
+            }
+            FilesFrom::Empty => Ok("nothing".to_owned()),
+            FilesFrom::Context => self.in_context(*from, |tree| {
+                let found = select_exact(tree, Path::new(source))?;
+                Ok(context::digest(tree, &[found], self.threads())?.to_hex().to_string())
+            }),
+        }
+    }
+
+    /// Makes the node's layer. All inputs have their outcomes.
+    pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
+        let start = Instant::now();
+        let below = match &self.node.op {
+            Op::Copy(op) if op.link => Stack::default(),
+            _ => self.stack_of(self.node.inputs[0]),
+        };
+        let snapshot = self.executor.env.store.prepare(&below)?;
+        let mut usage = StepUsage::default();
+        match &self.node.op {
+            Op::Run(op) => usage = self.run(op, &snapshot)?,
+            Op::Copy(op) => {
+                let selections =
+                    std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
+                self.copy(op, selections, snapshot.root())?;
+            }
+            Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
+            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => {}
+        }
+        self.executor.stop.check()?;
+        let layer = snapshot.commit()?;
+        usage.elapsed = start.elapsed();
+        Ok((layer, usage))
+    }
+
+    fn copy(&self, op: &CopyOp, selections: Vec<Selection>, root: &Root) -> Result<()> {
+        let copier = Copier::new(op, root, self.means())?;
+        let store = self.executor.env.store;
+        let mut selections = selections.into_iter();
+        for source in &op.sources {
+            let known = selections.next().and_then(|selection| selection.matches);
+            match source {
+                CopySource::Inline { name, content } => {
+                    let (_staging, staged) = selection::inline_tree(store, name, content)?;
+                    let tree = SourceTree::of_build(&staged);
+                    let found = select_exact(&tree, Path::new(name))?;
+                    copier.copy(&tree, &[found], Archives::Copy)?;
+                }
+                CopySource::Files(files) => self.copy_files(&copier, files, known)?,
+                CopySource::Download { .. } | CopySource::Repository { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_files(&self, copier: &Copier<'_>, files: &CopyFiles, known: Option<Vec<Match>>) -> Result<()> {
+        let archives = if files.unpack { Archives::Unpack } else { Archives::Copy };
+        let copy = |tree: &SourceTree<'_>| {
+            let matches = match known {
+                Some(matches) => matches,
+                None => selection::matches(tree, files, &copier.op().excludes)?,
+            };
+            copier.copy(tree, &matches, archives)
+        };
+        match files.from {
+            FilesFrom::Node(node) => {
+                let view = self.executor.env.store.view(&self.stack_of(node))?;
+                copy(&SourceTree::of_image(view.root()))
+            }
+            from => self.in_context(from, copy),
+        }
+    }
+
+    fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
+        if let Some(device) = op.devices.first() {
+            return Err(BuildError::Unsupported(format!("`RUN --device={}`", device.name)));
+        }
+        let maker = MountMaker {
+            store: self.executor.env.store,
+            context: self.executor.request.context,
+            defaults: self.executor.request.run,
+            namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
+            stack_of: &|node| self.stack_of(node),
+            means: self.means(),
+        };
+        let mut mounts = maker.make(&op.mounts)?;
+        let output = |stream: OutputStream, bytes: Vec<u8>| {
+            self.executor.env.events.event(Event::Output { step: StepId(self.id.0), stream, bytes });
+        };
+        let run = Run { op, defaults: self.executor.request.run, cancel: &self.executor.stop, output: &output };
+        let usage = run.execute(snapshot, &mut mounts)?;
+        let cpu = Some(usage.user_time + usage.system_time);
+        Ok(StepUsage { cpu, peak_memory: Some(usage.peak_memory), ..StepUsage::default() })
+    }
+
+    fn stack_of(&self, node: NodeId) -> Stack {
+        self.executor.outcome(node).map(|outcome| outcome.stack.clone()).unwrap_or_default()
+    }
+
+    fn threads(&self) -> usize {
+        self.executor.threads
+    }
+
+    fn means(&self) -> Means<'a> {
+        Means { threads: self.threads(), cancel: &self.executor.stop }
+    }
+}

@@ -1,0 +1,66 @@
+//! From the tree to the graph: which steps a build has, what each needs, and what the image's config becomes.
+//!
+//! Pure: base images are asked for with [`bases`], resolved by the caller, and handed to [`lower`]. Only the stages
+//! that the target needs are planned.
+
+mod chain;
+mod config;
+mod copy;
+mod git;
+mod graph;
+mod history;
+mod lower;
+mod mode;
+mod mount;
+pub(crate) mod observation;
+mod op;
+mod options;
+mod port;
+mod quote;
+mod run;
+mod scope;
+mod settings;
+mod signal;
+mod size;
+mod stage;
+mod stages;
+
+pub use git::GitSource;
+pub use graph::{Epoch, Node, NodeId, Plan, Settings};
+pub use lower::lower;
+pub(crate) use lower::observe;
+pub use mode::{Bits, Change, FileKind, Mode, Operator};
+pub use mount::{Mount, MountKind, Ownership, Sharing};
+pub use op::{
+    BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
+    RunOp, Script, WorkdirOp,
+};
+pub use options::{Options, PROXY_ARGS, Selection};
+pub use stages::{BaseRequest, Bases};
+
+use crate::diagnostic::Diagnostic;
+use crate::dockerfile::Dockerfile;
+
+/// The base images that the target needs and that `resolved` does not have yet. A resolved base can bring triggers
+/// that need more of them: ask again until the answer is empty.
+///
+/// # Errors
+/// A `FROM` line or the target is wrong.
+pub fn bases(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    resolved: &Bases,
+) -> Result<Vec<BaseRequest>, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let stages = stages::Stages::new(dockerfile, options, resolved, &mut diagnostics);
+    match stages {
+        Some(stages) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(stages.requests),
+        _ => Err(diagnostics),
+    }
+}
+
+/// The value of the global scope when no build arguments are given, for the rule that asks.
+pub(crate) fn default_globals(dockerfile: &Dockerfile, options: &Options) -> crate::dockerfile::env::Env {
+    let options = Options { build_args: std::collections::BTreeMap::new(), ..options.clone() };
+    scope::globals(dockerfile, &options, &mut Vec::new())
+}

@@ -1,0 +1,83 @@
+//! What a build is asked to do, apart from its Dockerfile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dhow_layer_store::oci::Platform;
+
+/// Which stages are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// The target and what it needs.
+    #[default]
+    Needed,
+    /// Every stage, as the rules want it. Base images that are not resolved count as empty.
+    All,
+}
+
+/// The arguments of a build.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The stage to build; the last one if none is named.
+    pub target: Option<String>,
+    /// `--build-arg`; proxies belong here too.
+    pub build_args: BTreeMap<String, String>,
+    /// `--platform`; the machine's own if none is named.
+    pub platform: Option<Platform>,
+    /// The machine's own platform.
+    pub host: Platform,
+    /// `--label`, added to the image of the target.
+    pub labels: BTreeMap<String, String>,
+    /// The names of `--build-context`.
+    pub named_contexts: BTreeSet<String>,
+    /// Which stages are planned.
+    pub selection: Selection,
+}
+
+impl Options {
+    /// A plain build on a machine of platform `host`.
+    pub fn new(host: Platform) -> Self {
+        Self {
+            target: None,
+            build_args: BTreeMap::new(),
+            platform: None,
+            host,
+            labels: BTreeMap::new(),
+            named_contexts: BTreeSet::new(),
+            selection: Selection::default(),
+        }
+    }
+
+    /// The platform that is built for.
+    pub fn target_platform(&self) -> &Platform {
+        self.platform.as_ref().unwrap_or(&self.host)
+    }
+}
+
+/// The build arguments that are proxies. They reach `RUN` undeclared, and neither keys nor history.
+pub const PROXY_ARGS: [&str; 10] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// Build arguments that steer the builder and need no `ARG`.
+pub(crate) const BUILDER_ARGS: [&str; 11] = [
+    "BUILDKIT_BUILD_NAME",
+    "BUILDKIT_CACHE_MOUNT_NS",
+    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+    "BUILDKIT_DOCKERFILE_CHECK",
+    "BUILDKIT_INLINE_CACHE",
+    "BUILDKIT_MULTI_PLATFORM",
+    "BUILDKIT_SANDBOX_HOSTNAME",
+    "BUILDKIT_SBOM_SCAN_CONTEXT",
+    "BUILDKIT_SBOM_SCAN_STAGE",
+    "BUILDKIT_SYNTAX",
+    "SOURCE_DATE_EPOCH",
+];

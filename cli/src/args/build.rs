@@ -1,0 +1,101 @@
+//! `dhow build`: the flags of `docker build`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressKind {
+    /// Bars on a terminal, else lines.
+    Auto,
+    /// Bars, also when standard error is no terminal.
+    Tty,
+    /// Prefixed lines.
+    Plain,
+    /// Nothing but the result.
+    Quiet,
+}
+
+/// `dhow build`
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// Directory with the files that COPY and ADD may see
+    #[arg(value_name = "CONTEXT")]
+    pub(crate) context: String,
+    /// Name of the image, `name[:tag]`; may be repeated
+    #[arg(short, long = "tag", value_name = "NAME")]
+    pub(crate) tags: Vec<String>,
+    /// The Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Stop after this stage
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
+    /// Set a build argument; without a value it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    pub(crate) build_args: Vec<String>,
+    /// Run every step again
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Look for newer base images in their registries
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// Network of RUN: `default` is the host's until dhow has a bridge
+    #[arg(long, value_name = "MODE", default_value = "default", value_parser = ["default", "none", "host"])]
+    pub(crate) network: String,
+    /// How progress is shown
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) progress: Option<ProgressKind>,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iidfile: Option<PathBuf>,
+    /// Write what was built to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata_file: Option<PathBuf>,
+    /// Set a label of the image
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// Print only the image's id
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Platform of the image, such as linux/amd64
+    #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Steps that may run at the same time [default: number of processors]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) jobs: Option<usize>,
+    /// Push the image to the registries of its names when it is built
+    #[arg(long)]
+    pub(crate) push: bool,
+    /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub(crate) secrets: Vec<String>,
+    /// Give RUN --mount=type=ssh an agent: `default` or `ID=SOCKET`
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) ssh: Vec<String>,
+    /// Add a line to /etc/hosts of RUN
+    #[arg(long, value_name = "HOST:IP")]
+    pub(crate) add_host: Vec<String>,
+    /// Size of /dev/shm of RUN
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) shm_size: Option<String>,
+    /// Memory limit of each RUN, such as 512m
+    #[arg(short, long, value_name = "BYTES")]
+    pub(crate) memory: Option<String>,
+    /// Processors that RUN may use, such as 0-2
+    #[arg(long, value_name = "CPUS")]
+    pub(crate) cpuset_cpus: Option<String>,
+    /// Allow a right: `security.insecure`; `network.host` is always allowed
+    #[arg(long, value_name = "RIGHT")]
+    pub(crate) allow: Vec<String>,
+    /// Accepted without effect: a built image is always in dhow's store
+    #[arg(long)]
+    pub(crate) load: bool,
+    /// Accepted without effect: steps leave no containers behind
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) rm: Option<bool>,
+    /// Accepted without effect: steps leave no containers behind
+    #[arg(long)]
+    pub(crate) force_rm: bool,
+}

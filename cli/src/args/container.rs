@@ -1,0 +1,159 @@
+//! The commands on containers that exist.
+
+use clap::{Args, Subcommand};
+
+use super::{CreateArgs, InspectArgs, PruneArgs, RunArgs};
+
+/// `dhow container …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContainerCommand {
+    /// Create and run a new container from an image
+    Run(RunArgs),
+    /// Create a container without starting it
+    Create(CreateArgs),
+    /// List containers
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(PsArgs),
+    /// Fetch the logs of a container
+    Logs(LogsArgs),
+    /// Start stopped containers
+    Start(StartArgs),
+    /// Stop running containers
+    Stop(StopArgs),
+    /// Stop and start containers
+    Restart(RestartArgs),
+    /// Send a signal to running containers
+    Kill(KillArgs),
+    /// Remove containers
+    #[command(visible_alias = "remove")]
+    Rm(RmArgs),
+    /// Wait until containers stop, then print their exit codes
+    Wait(WaitArgs),
+    /// Show everything about containers, as JSON
+    Inspect(InspectArgs),
+    /// Remove all stopped containers
+    Prune(PruneArgs),
+}
+
+/// `dhow ps`
+#[derive(Debug, Args)]
+pub(crate) struct PsArgs {
+    /// Show stopped containers too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Show only containers of: ancestor, exited, id, label, name, network, status
+    #[arg(short, long = "filter", value_name = "KEY=VALUE")]
+    pub(crate) filters: Vec<String>,
+    /// `table`, `table TEMPLATE`, `json`, or a Go template
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+    /// Show the last containers that were made, stopped ones too
+    #[arg(short = 'n', long, value_name = "COUNT", allow_negative_numbers = true)]
+    pub(crate) last: Option<i64>,
+    /// Show the container that was made last
+    #[arg(short, long)]
+    pub(crate) latest: bool,
+    /// Do not shorten columns
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
+    /// Only ids
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// `dhow logs`
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Name or id
+    pub(crate) container: String,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Lines from the end, or `all`
+    #[arg(short = 'n', long, default_value = "all", value_name = "COUNT")]
+    pub(crate) tail: String,
+    /// Put the time before each line
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
+    /// From a time (RFC 3339, seconds) or a span ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Up to a time (RFC 3339, seconds) or a span ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+/// `dhow start`
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// Show what the container writes, and pass signals on
+    #[arg(short, long)]
+    pub(crate) attach: bool,
+    /// Attach, also to the container's standard input
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+}
+
+/// `dhow stop`
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+    /// Seconds to wait before the container is killed [default: 10]
+    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS", allow_negative_numbers = true)]
+    pub(crate) time: Option<i64>,
+    /// Signal to send first [default: the image's, else TERM]
+    #[arg(short, long)]
+    pub(crate) signal: Option<String>,
+}
+
+/// `dhow restart`
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+}
+
+/// `dhow kill`
+#[derive(Debug, Args)]
+pub(crate) struct KillArgs {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+    /// Signal, name or number
+    #[arg(short, long, default_value = "KILL")]
+    pub(crate) signal: String,
+}
+
+/// `dhow rm`
+#[derive(Debug, Args)]
+pub(crate) struct RmArgs {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+    /// Kill running containers, and do not mind missing ones
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Remove the container's anonymous volumes too
+    #[arg(short, long)]
+    pub(crate) volumes: bool,
+}
+
+/// The process behind a detached container.
+#[derive(Debug, Args)]
+pub(crate) struct SuperviseArgs {
+    /// Its id
+    pub(crate) container: String,
+}
+
+/// `dhow wait`
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// Names or ids
+    #[arg(required = true, value_name = "CONTAINER")]
+    pub(crate) containers: Vec<String>,
+}

@@ -1,0 +1,115 @@
+//! `dhow build`: a Dockerfile and a context become an image with names.
+
+mod context;
+mod dockerfile;
+mod error;
+mod events;
+mod request;
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use dhow_builder::diagnostic::Paint;
+use dhow_builder::{BuildEnv, BuildRequest, CancelToken, build};
+use dhow_layer_store::Store;
+use dhow_layer_store::oci::{ImageId, Reference};
+use serde_json::json;
+
+use super::push::push;
+use super::tag::new_name;
+use crate::app::App;
+use crate::args::BuildArgs;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::interrupt::Interrupt;
+use crate::output;
+use crate::ui::{BuildProgress, Mode};
+use crate::wiring::BaseImages;
+
+use context::Input;
+use request::Settings;
+
+/// How long steps may take to end and clean up after an interrupt.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Runs the command.
+pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
+    let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
+    let mode = Mode::of_build(args.quiet, args.progress, &app.environment)?;
+    let cancel = CancelToken::new();
+    let on_signal = cancel.clone();
+    let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
+    let image = interrupt.or(make(app, args, mode, &cancel))?;
+    let store = app.store()?;
+    for name in &names {
+        store.tag(name, &image, None)?;
+    }
+    write_files(args, &image, &names, &store)?;
+    report(args, &image, &names)?;
+    if args.push {
+        push(app, &names, Mode::unless_quiet(args.quiet))?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Builds the image.
+fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow::Result<ImageId> {
+    let store = app.store()?;
+    let settings = Settings::new(app, args)?;
+    let input = Input::open(args, &store)?;
+    let request = BuildRequest {
+        dockerfile: &input.dockerfile,
+        options: &settings.options,
+        context: input.context.as_ref(),
+        cache: settings.cache,
+        pull: settings.pull,
+        jobs: settings.jobs,
+        run: &settings.run,
+    };
+    let images = BaseImages::new(app, mode)?;
+    let progress = BuildProgress::new(mode);
+    let sink = |event| events::show(&progress, event);
+    let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
+    progress.end();
+    Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
+}
+
+/// Colours for a person at a terminal who did not ask for none.
+fn paint(environment: &Environment) -> Paint {
+    match std::io::stderr().is_terminal() && !environment.no_color() {
+        true => Paint::Coloured,
+        false => Paint::Plain,
+    }
+}
+
+/// `--iidfile` and `--metadata-file`.
+fn write_files(args: &BuildArgs, image: &ImageId, names: &[Reference], store: &Store) -> anyhow::Result<()> {
+    if let Some(path) = &args.iidfile {
+        write(path, &image.to_string())?;
+    }
+    let Some(path) = &args.metadata_file else { return Ok(()) };
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let image = store.image(image)?;
+    let metadata = json!({
+        "containerimage.config.digest": image.id.to_string(),
+        "containerimage.descriptor": image.config_descriptor,
+        "image.name": names.join(","),
+    });
+    write(path, &format!("{metadata:#}\n"))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+fn report(args: &BuildArgs, image: &ImageId, names: &[Reference]) -> anyhow::Result<()> {
+    if args.quiet {
+        return output::println(&image.to_string());
+    }
+    let mut lines = format!("Successfully built {}\n", image.digest().short());
+    lines.extend(names.iter().map(|name| format!("Successfully tagged {}\n", name.familiar())));
+    output::print(&lines)
+}

@@ -1,0 +1,231 @@
+//! What was typed at `dhow build` as the engine's values.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use dhow_builder::dockerfile::instruction::Network;
+use dhow_builder::plan::Options;
+use dhow_builder::{CacheUse, InsecureRuns, PullPolicy, RunDefaults};
+use dhow_layer_store::oci::Platform;
+use dhow_runtime::Resources;
+
+use crate::app::App;
+use crate::args::BuildArgs;
+use crate::environment::Environment;
+use crate::format::human;
+use crate::problem::Problem;
+
+/// Everything but the Dockerfile and the context.
+pub(super) struct Settings {
+    /// Target, arguments, platform, labels.
+    pub(super) options: Options,
+    /// Whether the cache is used.
+    pub(super) cache: CacheUse,
+    /// Whether base images are looked up again.
+    pub(super) pull: PullPolicy,
+    /// Steps at once.
+    pub(super) jobs: NonZeroUsize,
+    /// What every `RUN` gets.
+    pub(super) run: RunDefaults,
+}
+
+impl Settings {
+    /// The settings that `args` stand for.
+    ///
+    /// # Errors
+    /// A value cannot be used.
+    pub(super) fn new(app: &App, args: &BuildArgs) -> anyhow::Result<Self> {
+        let platform = args.platform.as_deref().map(|text| match text.contains(',') {
+            true => Err(Problem::usage("images for several platforms at once are not supported yet").into()),
+            false => text.parse::<Platform>().map_err(anyhow::Error::from),
+        });
+        let options = Options {
+            target: args.target.clone().filter(|target| !target.is_empty()),
+            build_args: build_args(&args.build_args, &app.environment),
+            platform: platform.transpose()?,
+            labels: labels(&args.labels),
+            ..Options::new(Platform::host())
+        };
+        Ok(Self {
+            options,
+            cache: if args.no_cache { CacheUse::Ignore } else { CacheUse::Use },
+            pull: if args.pull { PullPolicy::Always } else { PullPolicy::Missing },
+            jobs: jobs(args.jobs)?,
+            run: run_defaults(app, args)?,
+        })
+    }
+}
+
+/// A name without a value takes it from the environment; one that is not set there is left out. As for docker's
+/// clients, `SOURCE_DATE_EPOCH` needs no naming.
+fn build_args(typed: &[String], environment: &Environment) -> BTreeMap<String, String> {
+    let of_caller = |name: &str| environment.raw(name).and_then(|value| value.to_str()).map(str::to_owned);
+    let epoch = of_caller("SOURCE_DATE_EPOCH").map(|value| ("SOURCE_DATE_EPOCH".to_owned(), value));
+    let typed = typed.iter().filter_map(|argument| match argument.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => Some((argument.clone(), of_caller(argument)?)),
+    });
+    epoch.into_iter().chain(typed).collect()
+}
+
+fn labels(typed: &[String]) -> BTreeMap<String, String> {
+    let pair = |label: &String| {
+        let (key, value) = label.split_once('=').unwrap_or((label, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    typed.iter().map(pair).collect()
+}
+
+fn jobs(typed: Option<usize>) -> Result<NonZeroUsize, Problem> {
+    match typed {
+        Some(count) => NonZeroUsize::new(count).ok_or_else(|| Problem::usage("`--jobs` must be at least 1")),
+        None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+    }
+}
+
+fn run_defaults(app: &App, args: &BuildArgs) -> anyhow::Result<RunDefaults> {
+    let size = |text: &String| {
+        human::parse_size(text).ok_or_else(|| Problem::usage(format!("`{text}` is not a size")).hint("write 64m or 1g"))
+    };
+    let insecure = match args.allow.iter().find(|right| !matches!(right.as_str(), "security.insecure" | "network.host"))
+    {
+        Some(other) => return Err(Problem::usage(format!("there is no right `{other}` to allow")).into()),
+        None if args.allow.iter().any(|right| right == "security.insecure") => InsecureRuns::Allow,
+        None => InsecureRuns::Refuse,
+    };
+    Ok(RunDefaults {
+        network: match args.network.as_str() {
+            "none" => Network::None,
+            "host" => Network::Host,
+            _ => Network::Default,
+        },
+        resolv_conf: fs::read("/etc/resolv.conf").unwrap_or_default(),
+        hosts: args.add_host.iter().map(|entry| host(entry)).collect::<Result<_, _>>()?,
+        shm_size: args.shm_size.as_ref().map(size).transpose()?,
+        resources: Resources {
+            memory: args.memory.as_ref().map(size).transpose()?,
+            cpuset_cpus: args.cpuset_cpus.clone(),
+            ..Resources::default()
+        },
+        secrets: secrets(&args.secrets, &app.environment)?,
+        ssh: agents(&args.ssh, &app.environment)?,
+        insecure,
+        ..RunDefaults::default()
+    })
+}
+
+fn host(entry: &str) -> Result<(String, String), Problem> {
+    let bad = || Problem::usage(format!("`{entry}` is not a host and its address")).hint("write HOST:IP");
+    let (name, address) = entry.split_once('=').or_else(|| entry.split_once(':')).ok_or_else(bad)?;
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let address = if address == "host-gateway" { "127.0.0.1" } else { address };
+    address.parse::<std::net::IpAddr>().map_err(|_| bad())?;
+    Ok((name.to_owned(), address.to_owned()))
+}
+
+/// `[type=file|env,]id=ID[,src=PATH][,env=VARIABLE]`
+fn secrets(typed: &[String], environment: &Environment) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let mut secrets = BTreeMap::new();
+    for text in typed {
+        let bad = |why: &str| Problem::usage(format!("`{text}` is not a secret: {why}"));
+        let (mut kind, mut id, mut file, mut variable) = (None, None, None, None);
+        for field in text.split(',') {
+            match field.split_once('=') {
+                Some(("type", value @ ("file" | "env"))) => kind = Some(value),
+                Some(("id", value)) if !value.is_empty() => id = Some(value),
+                Some(("src" | "source", value)) => file = Some(value),
+                Some(("env", value)) => variable = Some(value),
+                _ => return Err(bad(&format!("`{field}` is not a field that it has")).into()),
+            }
+        }
+        let id = id.ok_or_else(|| bad("it has no id"))?;
+        // With `type=env`, `src` is a variable's name.
+        let (file, variable) = if kind == Some("env") { (None, variable.or(file)) } else { (file, variable) };
+        let of_caller = |name: &str| environment.raw(name).map(|value| value.as_encoded_bytes().to_vec());
+        let value = match (file, variable, kind) {
+            (_, Some(name), _) => of_caller(name).ok_or_else(|| bad(&format!("the variable `{name}` is not set")))?,
+            (None, None, Some("env")) => {
+                of_caller(id).ok_or_else(|| bad(&format!("the variable `{id}` is not set")))?
+            }
+            (None, None, None) if of_caller(id).is_some() => of_caller(id).unwrap_or_default(),
+            (path, None, _) => {
+                let path = path.unwrap_or(id);
+                fs::read(path).with_context(|| format!("cannot read the secret `{id}` from `{path}`"))?
+            }
+        };
+        secrets.insert(id.to_owned(), value);
+    }
+    Ok(secrets)
+}
+
+/// `default` or `ID=SOCKET`
+fn agents(typed: &[String], environment: &Environment) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut agents = BTreeMap::new();
+    for text in typed {
+        let (id, socket) = text.split_once('=').map_or((text.as_str(), None), |(id, path)| (id, Some(path)));
+        let socket = match socket {
+            Some(path) => PathBuf::from(path),
+            None => environment.path("SSH_AUTH_SOCK").ok_or_else(|| {
+                Problem::usage("there is no SSH agent: `SSH_AUTH_SOCK` is not set")
+                    .hint("start one with ssh-agent, or name its socket with `--ssh default=SOCKET`")
+            })?,
+        };
+        agents.insert(id.to_owned(), socket);
+    }
+    Ok(agents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{agents, build_args, host, jobs, secrets};
+    use crate::environment::Environment;
+
+    #[test]
+    fn arguments_come_from_the_line_or_the_environment() {
+        let environment = Environment::from([("B", "env"), ("SOURCE_DATE_EPOCH", "7")]);
+        let typed = ["A=1=2", "B", "UNSET"].map(str::to_owned);
+        let found: Vec<_> = build_args(&typed, &environment).into_iter().collect();
+        let expected = [("A", "1=2"), ("B", "env"), ("SOURCE_DATE_EPOCH", "7")];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn secrets_are_files_or_variables() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        std::fs::write(&file, b"from file").unwrap();
+        let file = file.to_str().unwrap();
+        let environment = Environment::from([("TOKEN", "from env")]);
+        for (text, expected) in [
+            (format!("id=a,src={file}"), Some("from file")),
+            (format!("type=file,id=a,source={file}"), Some("from file")),
+            ("id=a,env=TOKEN".to_owned(), Some("from env")),
+            ("type=env,id=TOKEN".to_owned(), Some("from env")),
+            ("id=TOKEN".to_owned(), Some("from env")),
+            ("id=a,src=/no/such".to_owned(), None),
+            ("src=/x".to_owned(), None),
+            ("id=a,env=UNSET".to_owned(), None),
+            ("id=a,frob=1".to_owned(), None),
+        ] {
+            let found = secrets(std::slice::from_ref(&text), &environment).ok();
+            let found = found.and_then(|found| found.into_values().next());
+            assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_values_are_checked() {
+        assert!(jobs(Some(0)).is_err());
+        assert_eq!(host("db:10.0.0.1").unwrap(), ("db".to_owned(), "10.0.0.1".to_owned()));
+        assert_eq!(host("six=[::1]").unwrap().1, "::1");
+        assert!(host("db").is_err() && host("db:nowhere").is_err());
+        let environment = Environment::from([("SSH_AUTH_SOCK", "/agent")]);
+        let found = agents(&["default".to_owned(), "git=/other".to_owned()], &environment).unwrap();
+        assert_eq!(found["default"].to_str(), Some("/agent"));
+        assert_eq!(found["git"].to_str(), Some("/other"));
+        assert!(agents(&["default".to_owned()], &Environment::default()).is_err());
+    }
+}

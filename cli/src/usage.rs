@@ -1,0 +1,45 @@
+//! Command lines that do not parse: clap's message, and the reason where docker has the flag and dhow has not.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::args;
+use crate::exit::Exit;
+use crate::output;
+
+/// Prints what is wrong, or the help that was asked for, and returns the exit code.
+pub(crate) fn report(error: &clap::Error) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed pipe after `--help | head` is nobody's mistake.
+            let _ = error.print();
+            Exit::Success
+        }
+        ErrorKind::UnknownArgument => {
+            match docker_flag(error) {
+                Some(text) => output::say(&text),
+                None => drop(error.print()),
+            }
+            Exit::Usage
+        }
+        _ => {
+            let _ = error.print();
+            Exit::Usage
+        }
+    }
+}
+
+/// The message for a flag of docker that dhow knows but cannot honour.
+fn docker_flag(error: &clap::Error) -> Option<String> {
+    let flag = match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(flag) => flag.as_str(),
+        _ => return None,
+    };
+    let command = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
+    let command = match command.as_str() {
+        "image" | "container" | "buildx" | "builder" => std::env::args().skip_while(|word| *word != command).nth(1)?,
+        _ => command,
+    };
+    let reason = args::explain(&command, flag)?;
+    let name = flag.split('=').next().unwrap_or(flag);
+    Some(format!("error: docker's `{name}` is not supported: {reason}"))
+}

@@ -1,0 +1,18 @@
+//! Adapters between the crates: what one of them asks for, made of what another one offers.
+
+mod archive;
+mod base_images;
+mod client;
+mod image;
+mod network;
+mod pull;
+mod store;
+mod watch;
+
+pub(crate) use archive::archive_events;
+pub(crate) use base_images::BaseImages;
+pub(crate) use client::client_options;
+pub(crate) use image::image_for;
+pub(crate) use network::Network;
+pub(crate) use pull::{Direction, pull, transfer};
+pub(crate) use store::sweep;

@@ -1,0 +1,160 @@
+//! Loading: every claim of the archive is checked before anything of it enters the store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::thread;
+
+use super::ArchiveProblem;
+use super::candidate::{Candidate, CandidateLayer, candidates};
+use super::event::{Event, Progress};
+use super::input::decompressed;
+use super::spool::{Member, Spool};
+use crate::durable;
+use crate::error::{Error, Result};
+use crate::layer_entry::LayerId;
+use crate::oci::{Compression, Descriptor, Digest, DigestWriter, ImageId, MediaType, Reference};
+use crate::store::Store;
+
+/// An image that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The image.
+    pub id: ImageId,
+    /// The names that the archive gave it.
+    pub references: Vec<Reference>,
+}
+
+/// What was learnt of a layer by verifying it.
+#[derive(Debug, Clone, Copy)]
+struct Verified {
+    /// How its bytes are compressed, told by themselves.
+    compression: Compression,
+    /// Size of its content in bytes.
+    size: u64,
+}
+
+/// Adds all images of an archive to the store: a docker-archive, an OCI layout in a tar, or both in one, plain or in
+/// gzip or zstd. Reads to the end of `input`, which may be a pipe; memory does not grow with the archive.
+///
+/// # Errors
+/// [`Error::Archive`] if the archive is damaged, incomplete, or none; the store is as it was then. Or the file system
+/// refuses.
+pub fn load(store: &Store, input: impl Read, progress: Progress<'_>) -> Result<Vec<Loaded>> {
+    let spool = Spool::read(store, input, progress)?;
+    let candidates = candidates(&spool)?;
+    let verified = verify(&candidates, progress)?;
+    candidates.iter().map(|candidate| add(store, candidate, &verified)).collect()
+}
+
+/// Verifies each layer once, several at a time.
+fn verify(candidates: &[Candidate], progress: Progress<'_>) -> Result<BTreeMap<Digest, Verified>> {
+    let layers = candidates.iter().flat_map(|candidate| &candidate.layers);
+    let unique: BTreeMap<_, _> = layers.map(|layer| ((layer.member.digest, layer.diff_id), layer)).collect();
+    let waiting = Mutex::new(unique.into_values());
+    let next = || waiting.lock().expect("no thread panics with the lock").next();
+    let work = || -> Result<Vec<(Digest, Verified)>> {
+        let mut done = Vec::new();
+        while let Some(layer) = next() {
+            done.push((layer.member.digest, verify_layer(layer)?));
+            progress(Event::Verified { name: &layer.member.name });
+        }
+        Ok(done)
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    let mut verified = BTreeMap::new();
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            verified.extend(done?);
+        }
+        Ok(verified)
+    })
+}
+
+fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
+    let name = || layer.member.name.clone();
+    if let Some(media_type) = &layer.media_type
+        && media_type.layer_compression().is_none()
+    {
+        return Err(ArchiveProblem::UnknownKind { name: name(), kind: media_type.to_string() }.into());
+    }
+    let mut content = match decompressed(layer.member.open()?) {
+        Err(Error::Archive(ArchiveProblem::Compression(kind))) => {
+            return Err(ArchiveProblem::UnknownKind { name: name(), kind: format!("layer in {kind}") }.into());
+        }
+        result => result?,
+    };
+    let compression = content.compression();
+    let (digest, size) = match compression {
+        Compression::None => (layer.member.digest, layer.member.size),
+        _ => {
+            let mut out = DigestWriter::new(io::sink());
+            let copied = io::copy(&mut content, &mut out);
+            copied.map_err(|source| ArchiveProblem::DamagedLayer { name: name(), source })?;
+            let (_, digest, size) = out.finish();
+            (digest, size)
+        }
+    };
+    let expected = *layer.diff_id.digest();
+    if digest != expected {
+        return Err(ArchiveProblem::WrongDiffId { name: name(), expected, found: digest }.into());
+    }
+    Ok(Verified { compression, size })
+}
+
+/// Adds a verified image; its names come last.
+fn add(store: &Store, candidate: &Candidate, verified: &BTreeMap<Digest, Verified>) -> Result<Loaded> {
+    let mut layers = Vec::new();
+    for layer in &candidate.layers {
+        layers.push(add_layer(store, layer, verified[&layer.member.digest])?);
+    }
+    let manifest = match &candidate.manifest {
+        Some((descriptor, bytes)) => Some(store.put_blob(descriptor.media_type.clone(), bytes)?),
+        None => None,
+    };
+    loop {
+        let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
+        match candidate.names.iter().try_for_each(|name| store.tag(name, &id, manifest.clone())) {
+            // Another process removed the same image just now.
+            Err(Error::ImageNotFound { .. }) => {}
+            result => return result.map(|()| Loaded { id, references: candidate.names.clone() }),
+        }
+    }
+}
+
+/// Adds a layer's blob, unless the layer is here already and no manifest asks for just this blob.
+fn add_layer(store: &Store, layer: &CandidateLayer, verified: Verified) -> Result<LayerId> {
+    if layer.media_type.is_none()
+        && let Some(known) = store.layer_by_diff_id(&layer.diff_id)?
+    {
+        return Ok(known.id().clone());
+    }
+    put_member(store, &layer.member)?;
+    let media_type = layer.media_type.clone().unwrap_or_else(|| docker_layer(verified.compression));
+    let blob = Descriptor::new(media_type, layer.member.digest, layer.member.size);
+    let known = store.add_blob_layer(layer.diff_id, blob)?;
+    known.update(|entry| entry.size = Some(verified.size))?;
+    Ok(known.id().clone())
+}
+
+fn docker_layer(compression: Compression) -> MediaType {
+    match compression {
+        Compression::None => MediaType::DockerLayer,
+        Compression::Gzip => MediaType::DockerLayerGzip,
+        Compression::Zstd => MediaType::DockerLayerZstd,
+    }
+}
+
+/// Makes a member a blob.
+fn put_member(store: &Store, member: &Member) -> Result<()> {
+    let target = store.blob_path(&member.digest);
+    if target.exists() {
+        return Ok(());
+    }
+    member.open()?.sync_all().map_err(Error::io("write", &target))?;
+    fs::rename(&member.path, &target).map_err(Error::io("write", &target))?;
+    durable::sync_parent(&target)
+}

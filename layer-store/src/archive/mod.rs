@@ -1,0 +1,22 @@
+//! Images in one file: docker-archives and OCI layouts in a tar, written and read as a stream.
+//!
+//! An archive is only ever read into the staging area, checked there, and added whole.
+
+mod candidate;
+mod docker;
+mod event;
+mod input;
+mod load;
+mod oci_layout;
+mod problem;
+mod save;
+mod spool;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Event, Progress};
+pub use load::{Loaded, load};
+pub use problem::ArchiveProblem;
+pub use save::save;
+
+pub(crate) use input::decompressed;

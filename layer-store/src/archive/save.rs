@@ -1,0 +1,184 @@
+//! Saving: one tar that is a docker-archive and an OCI layout at once, written from front to back.
+//!
+//! The same images in the same state give the same bytes: no times, no owners, blobs in the order of their digests.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Read, Write};
+
+use super::docker::{Item, MANIFEST};
+use super::event::{Event, Progress};
+use super::oci_layout::{IMAGE_NAME, INDEX, LAYOUT, LAYOUT_CONTENT, REF_NAME, blob_name};
+use crate::blob::BlobReader;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::layer_entry::Layer;
+use crate::oci::{Compression, Descriptor, Digest, ImageId, Index, MediaType, Reference};
+use crate::portable::{Portable, blob_of};
+use crate::store::Store;
+use crate::tarball::{EntryKind, TarEntry, TarWriter};
+
+const BUFFER: usize = 256 << 10;
+/// What can go wrong with the output, in the words of [`Error::Stream`].
+const WRITE: &str = "write the archive";
+
+/// Where a blob of the archive comes from.
+#[derive(Debug)]
+enum Source {
+    /// It is small and was just made.
+    Bytes(Vec<u8>),
+    /// The store has it.
+    Blob,
+    /// It is the tar of a layer that has no blob.
+    Layer(Layer),
+}
+
+/// All that goes into an archive.
+#[derive(Debug, Default)]
+struct Plan {
+    index: Vec<Descriptor>,
+    items: Vec<Item>,
+    blobs: BTreeMap<Digest, (Descriptor, Source)>,
+}
+
+/// Writes images with their names to one archive. Layers go as the blobs that the images came with, else as plain
+/// tars; each blob once. Memory does not grow with the images.
+///
+/// # Errors
+/// An image or a blob of it is not in the store or is damaged; or `out` refuses.
+pub fn save(
+    store: &Store,
+    images: &[(Vec<Reference>, ImageId)],
+    out: &mut dyn Write,
+    progress: Progress<'_>,
+) -> Result<()> {
+    let mut plan = Plan::default();
+    for (names, id) in images {
+        plan.add(store, &store.image(id)?, names)?;
+    }
+    let mut tar = TarWriter::new(BufWriter::with_capacity(BUFFER, out));
+    append(&mut tar, LAYOUT, LAYOUT_CONTENT)?;
+    append(&mut tar, INDEX, &json(&Index::oci(plan.index))?)?;
+    append(&mut tar, MANIFEST, &json(&plan.items)?)?;
+    for (descriptor, source) in plan.blobs.values() {
+        append_blob(store, &mut tar, (descriptor, source), progress)?;
+    }
+    tar.finish().and_then(|mut buffered| buffered.flush()).map_err(Error::stream(WRITE))
+}
+
+impl Plan {
+    fn add(&mut self, store: &Store, image: &Image, names: &[Reference]) -> Result<()> {
+        let portable = match Portable::received(store, image)? {
+            Some(received) => received,
+            None => self.make(store, image)?,
+        };
+        for blob in portable.manifest.layers.iter().chain([&portable.manifest.config]) {
+            self.blobs.entry(blob.digest).or_insert_with(|| (blob.clone(), Source::Blob));
+        }
+        let bytes = portable.manifest.bytes().to_vec();
+        let descriptor = Descriptor { platform: platform(image), ..portable.descriptor.clone() };
+        self.blobs.insert(descriptor.digest, (descriptor.clone(), Source::Bytes(bytes)));
+        self.add_to_index(&descriptor, names);
+        self.add_item(&portable, names);
+        Ok(())
+    }
+
+    /// A manifest of the blobs that the layers have; plain tars for those that have none.
+    fn make(&mut self, store: &Store, image: &Image) -> Result<Portable> {
+        let mut layers = Vec::new();
+        for id in &image.layers {
+            let layer = store.layer(id)?;
+            if let Some(blob) = blob_of(&layer, &[Compression::Gzip, Compression::Zstd, Compression::None])? {
+                layers.push(blob);
+                continue;
+            }
+            let diff_id = layer.diff_id()?;
+            let blob = Descriptor::new(MediaType::OciLayer, *diff_id.digest(), layer.size()?);
+            layers.push(blob.clone());
+            self.blobs.insert(blob.digest, (blob, Source::Layer(layer)));
+        }
+        Portable::made(image, layers)
+    }
+
+    /// One entry for each name, in the way of Docker 25 and later.
+    fn add_to_index(&mut self, manifest: &Descriptor, names: &[Reference]) {
+        let tagged = names.iter().filter_map(|name| Some((name.to_string(), name.tag()?.to_owned())));
+        let before = self.index.len();
+        for (name, tag) in tagged {
+            let mut entry = manifest.clone();
+            entry.annotations.insert(IMAGE_NAME.to_owned(), name);
+            entry.annotations.insert(REF_NAME.to_owned(), tag);
+            self.index.push(entry);
+        }
+        if self.index.len() == before {
+            self.index.push(manifest.clone());
+        }
+    }
+
+    fn add_item(&mut self, portable: &Portable, names: &[Reference]) {
+        let tagged: Vec<_> = names.iter().filter(|name| name.digest().is_none()).map(Reference::familiar).collect();
+        let config = blob_name(&portable.manifest.config);
+        if let Some(item) = self.items.iter_mut().find(|item| item.config == config) {
+            item.repo_tags.get_or_insert_default().extend(tagged);
+            return;
+        }
+        self.items.push(Item {
+            config,
+            repo_tags: (!tagged.is_empty()).then_some(tagged),
+            layers: Some(portable.manifest.layers.iter().map(blob_name).collect()),
+        });
+    }
+}
+
+/// The platform, for readers that choose by it.
+fn platform(image: &Image) -> Option<crate::oci::Platform> {
+    let platform = image.config.platform();
+    (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| Error::Encode { what: "the archive's table of contents", source })
+}
+
+fn append<W: Write>(tar: &mut TarWriter<W>, name: &str, bytes: &[u8]) -> Result<()> {
+    let entry = entry(name, bytes.len() as u64);
+    tar.append(&entry, &mut &*bytes).map_err(Error::stream(WRITE))
+}
+
+fn entry(name: &str, size: u64) -> TarEntry {
+    let mut entry = TarEntry::new(name, EntryKind::Regular, 0o644);
+    entry.size = size;
+    entry
+}
+
+fn append_blob<W: Write>(
+    store: &Store,
+    tar: &mut TarWriter<W>,
+    (descriptor, source): (&Descriptor, &Source),
+    progress: Progress<'_>,
+) -> Result<()> {
+    let name = &blob_name(descriptor);
+    let bytes: Box<dyn Read> = match source {
+        Source::Bytes(bytes) => return append(tar, name, bytes),
+        Source::Blob => Box::new(store.open_blob(descriptor)?),
+        Source::Layer(layer) => Box::new(BlobReader::new(layer.tar()?, descriptor)),
+    };
+    progress(Event::Started { name, size: descriptor.size });
+    let mut bytes = Counted { inner: bytes, advanced: &|bytes| progress(Event::Advanced { name, bytes }) };
+    tar.append(&entry(name, descriptor.size), &mut bytes).map_err(Error::stream(WRITE))?;
+    progress(Event::Done { name });
+    Ok(())
+}
+
+/// Tells how much was read.
+struct Counted<'a> {
+    inner: Box<dyn Read>,
+    advanced: &'a dyn Fn(u64),
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        (self.advanced)(count as u64);
+        Ok(count)
+    }
+}

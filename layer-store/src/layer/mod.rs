@@ -1,0 +1,24 @@
+//! Layers: between a directory tree and the tar that the OCI image specification calls a layer (`layer.md`).
+//!
+//! Packing is canonical: the same tree gives the same bytes on every machine and at every level of privilege.
+
+mod compress;
+mod contents;
+mod decompress;
+mod gzip;
+mod pack;
+mod pipe;
+mod unpack;
+pub(crate) mod unsynced;
+pub(crate) mod whiteout;
+
+pub use compress::Compressor;
+pub use contents::TarStream;
+pub use decompress::Decompressor;
+pub(crate) use pack::pack;
+pub use pipe::PipeReader;
+pub(crate) use pipe::pack_hashed;
+pub use unpack::{Unpacked, Whiteouts, unpack};
+
+#[cfg(test)]
+mod tests;

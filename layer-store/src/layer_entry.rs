@@ -1,0 +1,314 @@
+//! What the store knows of a layer: `layers/<layer id>/layer.json`, and the index `diff-ids/`.
+//!
+//! Unpacking, packing and compressing are in `layer/`; this is the bookkeeping.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::durable;
+use crate::error::{Error, Result};
+use crate::layer::unsynced;
+use crate::oci::{Descriptor, DiffId};
+use crate::staging::StagingDir;
+use crate::store::Store;
+
+/// Names a layer of one store: for a layer that came from elsewhere the digits of its diff id, for a layer that was
+/// made here 32 random hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LayerId(String);
+
+impl LayerId {
+    /// The id of a layer that came from elsewhere.
+    pub fn of_diff_id(diff_id: &DiffId) -> Self {
+        Self(diff_id.digest().hex())
+    }
+
+    /// A new id for a layer that is made here.
+    ///
+    /// # Errors
+    /// The system has no source of random bytes.
+    pub(crate) fn random() -> Result<Self> {
+        let source = Path::new("/dev/urandom");
+        let mut bytes = [0; 16];
+        File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
+        Ok(Self(format!("{:032x}", u128::from_ne_bytes(bytes))))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LayerId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(digit) {
+            return Err(Error::InvalidLayerId(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for LayerId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<LayerId> for String {
+    fn from(id: LayerId) -> Self {
+        id.0
+    }
+}
+
+/// Layers on top of each other, lowest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stack(pub Vec<LayerId>);
+
+impl Stack {
+    /// The layers, lowest first.
+    pub fn layers(&self) -> &[LayerId] {
+        &self.0
+    }
+
+    /// The same stack with one more layer on top.
+    pub fn with(&self, top: LayerId) -> Self {
+        let mut layers = self.0.clone();
+        layers.push(top);
+        Self(layers)
+    }
+}
+
+/// The content of `layer.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerEntry {
+    /// Digest of the uncompressed tar, once somebody needed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) diff_id: Option<DiffId>,
+    /// Size of the uncompressed tar in bytes, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    /// Blobs that hold this layer, compressed or not; they may have left the store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) blobs: Vec<Descriptor>,
+}
+
+/// A layer of a store.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    store: Store,
+    id: LayerId,
+}
+
+impl Store {
+    /// The layer `id`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn layer(&self, id: &LayerId) -> Result<Layer> {
+        if !self.layer_path(id).join("layer.json").is_file() {
+            return Err(Error::LayerMissing(id.to_string()));
+        }
+        Ok(Layer { store: self.clone(), id: id.clone() })
+    }
+
+    /// The layer whose uncompressed tar has the digest `diff_id`, if there is one.
+    ///
+    /// # Errors
+    /// The file system refuses, or the index is damaged.
+    pub fn layer_by_diff_id(&self, diff_id: &DiffId) -> Result<Option<Layer>> {
+        let path = self.diff_id_path(diff_id);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        // An entry that was not on the disk yet when the power failed.
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let id = text.trim_end().parse().map_err(Error::damaged::<Error>(&path))?;
+        match self.layer(&id) {
+            Err(Error::LayerMissing(_)) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Adds a layer that the blob `blob` holds, or notes the blob with the layer that is here already.
+    ///
+    /// The blob may come later. What it holds is checked against `diff_id` when the layer is unpacked.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn add_blob_layer(&self, diff_id: DiffId, blob: Descriptor) -> Result<Layer> {
+        let size = (blob.digest == *diff_id.digest()).then_some(blob.size);
+        if let Some(layer) = self.layer_by_diff_id(&diff_id)? {
+            layer.update(|entry| note_blob(entry, blob, size))?;
+            return Ok(layer);
+        }
+        let entry = LayerEntry { diff_id: Some(diff_id), size, blobs: vec![blob.clone()] };
+        let layer = self.publish_layer(&LayerId::of_diff_id(&diff_id), &self.staging()?, &entry)?;
+        layer.update(|entry| note_blob(entry, blob, size))?;
+        Ok(layer)
+    }
+
+    /// Makes the staging directory `staged`, in which `fs` may be, the layer `id`. If that layer is here already, it
+    /// stays and what was staged is dropped.
+    pub(crate) fn publish_layer(&self, id: &LayerId, staged: &StagingDir, entry: &LayerEntry) -> Result<Layer> {
+        let layer = stage(staged)?;
+        durable::write(staged.path(), &layer.join("layer.json"), &durable::encode("a layer", entry)?)?;
+        let layer = self.publish_staged(id, &layer)?;
+        durable::sync_parent(&layer.path())?;
+        entry.diff_id.map_or(Ok(()), |diff_id| layer.index(&diff_id))?;
+        Ok(layer)
+    }
+
+    /// Makes the staging directory `staged` with the files `fs` a new layer, without waiting for the disk.
+    pub(crate) fn publish_unsynced_layer(&self, staged: &StagingDir) -> Result<Layer> {
+        let layer = stage(staged)?;
+        unsynced::mark(&layer)?;
+        let entry = durable::encode("a layer", &LayerEntry::default())?;
+        durable::write_unsynced(staged.path(), &layer.join("layer.json"), &entry)?;
+        self.publish_staged(&LayerId::random()?, &layer)
+    }
+
+    fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
+        let target = self.layer_path(id);
+        match fs::rename(layer, &target) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {}
+            Err(error) => return Err(Error::io("create", &target)(error)),
+        }
+        Ok(Layer { store: self.clone(), id: id.clone() })
+    }
+
+    pub(crate) fn layer_path(&self, id: &LayerId) -> PathBuf {
+        self.path("layers").join(id.as_str())
+    }
+
+    pub(crate) fn diff_id_path(&self, diff_id: &DiffId) -> PathBuf {
+        self.path("diff-ids").join(diff_id.digest().hex())
+    }
+}
+
+/// The directory of a layer to be, with the files that were staged.
+fn stage(staged: &StagingDir) -> Result<PathBuf> {
+    let layer = staged.path().join("layer");
+    fs::create_dir(&layer).map_err(Error::io("create", &layer))?;
+    let files = staged.path().join("fs");
+    if files.exists() {
+        fs::rename(&files, layer.join("fs")).map_err(Error::io("rename", &files))?;
+    }
+    Ok(layer)
+}
+
+fn note_blob(entry: &mut LayerEntry, blob: Descriptor, size: Option<u64>) {
+    entry.size = entry.size.or(size);
+    if !entry.blobs.iter().any(|known| known.digest == blob.digest) {
+        entry.blobs.push(blob);
+    }
+}
+
+impl Layer {
+    /// The layer's name in the store.
+    pub fn id(&self) -> &LayerId {
+        &self.id
+    }
+
+    /// The store that it is in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The layer's directory.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.store.layer_path(&self.id)
+    }
+
+    /// Blobs of the store that hold this layer, compressed or not.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn blobs(&self) -> Result<Vec<Descriptor>> {
+        let blobs = self.entry()?.blobs;
+        Ok(blobs.into_iter().filter(|blob| self.store.has_blob(&blob.digest)).collect())
+    }
+
+    /// The size of the uncompressed tar in bytes; as long as nobody has unpacked the layer, that of its blob.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn size(&self) -> Result<u64> {
+        let entry = self.entry()?;
+        Ok(entry.size.or(entry.blobs.first().map(|blob| blob.size)).unwrap_or(0))
+    }
+
+    /// The diff id, if somebody needed it before.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn known_diff_id(&self) -> Result<Option<DiffId>> {
+        Ok(self.entry()?.diff_id)
+    }
+
+    pub(crate) fn entry(&self) -> Result<LayerEntry> {
+        durable::read(&self.entry_path())?.ok_or_else(|| Error::LayerMissing(self.id.to_string()))
+    }
+
+    /// Changes the entry, one process at a time; writes it only if it became another.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut LayerEntry)) -> Result<()> {
+        let _lock = durable::lock_directory(&self.store.path("layers"))?;
+        let before = self.entry()?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            self.write(&self.entry_path(), &durable::encode("a layer", &after)?)?;
+        }
+        after.diff_id.map_or(Ok(()), |diff_id| self.index(&diff_id))
+    }
+
+    fn entry_path(&self) -> PathBuf {
+        self.path().join("layer.json")
+    }
+
+    /// Makes the layer the one to find by `diff_id`, unless another is.
+    fn index(&self, diff_id: &DiffId) -> Result<()> {
+        if self.store.layer_by_diff_id(diff_id)?.is_some() {
+            return Ok(());
+        }
+        let path: &Path = &self.store.diff_id_path(diff_id);
+        self.write(path, format!("{}\n", self.id).as_bytes())
+    }
+
+    /// What is said of files that are not on the disk need not be there before them.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        if unsynced::is_marked(&self.path()) {
+            return durable::write_unsynced(self.store.staging_area(), path, bytes);
+        }
+        self.store.write_file(path, bytes)
+    }
+}
+
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.store.root() == other.store.root()
+    }
+}

@@ -1,0 +1,203 @@
+//! The store: a directory of plain files, shared by any number of processes.
+//!
+//! This page is the format. It does not say how layers are unpacked (`layer/`) nor how they become trees (`snapshot/`).
+//!
+//! ```text
+//! <root>/version                      "1\n"
+//!        lock                         flock: shared by every user of the store, exclusive for a sweep
+//!        tmp/<pid>-<random>/          staging area of one open store; whoever has its flock is alive
+//!        blobs/sha256/<hex>           configs, manifests and layer tars, as received or as written for a push
+//!        partial/<hex>                downloads that can be resumed; flock: who is downloading
+//!        layers/<layer id>/layer.json what is known of a layer (`layer_entry.rs`)
+//!        layers/<layer id>/fs/        its files, unpacked; absent while nobody needs them
+//!        diff-ids/<hex>               the id of the layer with this diff id, as text
+//!        images/<hex>.json            an image by the digest of its config (`image.rs`)
+//!        refs/<registry>/<repository>/_tags/<tag>.json, _digests/<hex>.json   names of images (`refs.rs`)
+//!        cache/<hex>.json             build steps by their keys (`record.rs`)
+//!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
+//!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
+//!        steps/<hex>.lock             flock: who executes the build step with this key
+//!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)
+//!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
+//! ```
+//!
+//! **Writing.** Every file and every layer is written in `tmp/`, synced, and renamed to its place, references last: at
+//! any moment each name that exists is whole, and whatever a crash leaves in `tmp/` goes with the next open.
+//!
+//! **Locks.** They are flocks, which end with their process. A store holds `lock` shared as long as it is open, so a
+//! command that runs for long without using the store (a container in the foreground) should close it meanwhile.
+//! Changes to an existing file are made under a flock of the directory it is in.
+//!
+//! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::durable;
+use crate::error::{Error, Result};
+use crate::options::StoreOptions;
+use crate::staging::{Staging, StagingDir};
+
+/// The layout that this program reads and writes.
+const VERSION: &str = "1\n";
+
+/// Directories that every store has.
+const DIRECTORIES: [&str; 9] =
+    ["tmp", "blobs/sha256", "partial", "layers", "diff-ids", "images", "refs", "cache", "containers"];
+
+/// An open store. Clones share it; it may be used from any thread.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    options: StoreOptions,
+    lock: File,
+    staging: Staging,
+}
+
+impl Store {
+    /// Opens the store in the directory `root`, and makes it if there is none. Waits while a sweep is under way.
+    ///
+    /// # Errors
+    /// `root` holds something else, has an unknown version, or cannot be written.
+    pub fn open(root: &Path, options: StoreOptions) -> Result<Self> {
+        create_private_dir(root)?;
+        let root = root.canonicalize().map_err(Error::io("resolve", root))?;
+        check_version(&root)?;
+        for name in DIRECTORIES {
+            create_dir_all(&root.join(name))?;
+        }
+        let lock = open_lock(&root)?;
+        lock.lock_shared().map_err(Error::io("lock", &root))?;
+        let staging = Staging::create(&root.join("tmp"))?;
+        Ok(Self(Arc::new(Inner { root, options, lock, staging })))
+    }
+
+    /// The store's directory, absolute.
+    pub fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// What the store was opened with.
+    pub fn options(&self) -> StoreOptions {
+        self.0.options
+    }
+
+    /// Makes an empty directory of this process inside the store's file system; it goes when dropped.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn staging(&self) -> Result<StagingDir> {
+        StagingDir::create(self.clone())
+    }
+
+    pub(crate) fn staging_area(&self) -> &Path {
+        self.0.staging.path()
+    }
+
+    pub(crate) fn lock_file(&self) -> &File {
+        &self.0.lock
+    }
+
+    /// A path inside the store.
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.0.root.join(below)
+    }
+
+    /// Writes `bytes` as the file `path` of the store, in one step and durably.
+    pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        durable::write(self.staging_area(), path, bytes)
+    }
+}
+
+fn open_lock(root: &Path) -> Result<File> {
+    let path = root.join("lock");
+    File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))
+}
+
+fn create_private_dir(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("create", path))
+}
+
+pub(crate) fn create_dir_all(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(Error::io("create", path))
+}
+
+/// Refuses what is no store of this version; an empty directory becomes one.
+fn check_version(root: &Path) -> Result<()> {
+    let path = root.join("version");
+    match fs::read_to_string(&path) {
+        Ok(found) if found == VERSION => Ok(()),
+        Ok(found) => Err(Error::UnknownVersion {
+            root: root.to_owned(),
+            found: found.trim().to_owned(),
+            known: VERSION.trim_end(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => initialise(root, &path),
+        Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+fn initialise(root: &Path, version: &Path) -> Result<()> {
+    let foreign = |name: &std::ffi::OsStr| !name.to_string_lossy().starts_with(durable::TEMPORARY);
+    for entry in fs::read_dir(root).map_err(Error::io("read", root))? {
+        let entry = entry.map_err(Error::io("read", root))?;
+        // Another process may have made the store since we looked; then the version is there by now.
+        if foreign(&entry.file_name()) && !version.exists() {
+            return Err(Error::NotAStore(root.to_owned()));
+        }
+    }
+    durable::write(root, version, VERSION.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Store;
+    use crate::error::Error;
+    use crate::options::StoreOptions;
+
+    fn open(root: &std::path::Path) -> Result<Store, Error> {
+        Store::open(root, StoreOptions::default())
+    }
+
+    #[test]
+    fn a_new_directory_becomes_a_store_and_opens_again() {
+        let dir = tempfile::tempdir().expect("directory");
+        let root = dir.path().join("a/b");
+        let first = open(&root).expect("new store");
+        let second = open(&root).expect("second opening");
+        assert_eq!(first.root(), second.root());
+        assert_ne!(first.staging_area(), second.staging_area());
+        assert_eq!(fs::read_to_string(root.join("version")).expect("version"), "1\n");
+    }
+
+    #[test]
+    fn other_directories_and_versions_are_refused() {
+        let dir = tempfile::tempdir().expect("directory");
+        fs::write(dir.path().join("letter"), "dear").expect("write");
+        assert!(matches!(open(dir.path()), Err(Error::NotAStore(_))));
+        fs::write(dir.path().join("version"), "2\n").expect("write");
+        let error = open(dir.path()).expect_err("unknown version");
+        assert!(error.to_string().contains("layout version `2`"), "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn many_processes_worth_of_openings_race_without_harm() {
+        let dir = tempfile::tempdir().expect("directory");
+        let root = dir.path().join("store");
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..16).map(|_| scope.spawn(|| open(&root).map(drop))).collect();
+            for opened in opened {
+                opened.join().expect("no panic").expect("opens");
+            }
+        });
+    }
+}

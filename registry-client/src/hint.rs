@@ -1,0 +1,105 @@
+//! The remedy for each failure, in one place. No I/O.
+
+use crate::error::{ConnectFailure, Error, StatusError};
+
+/// The remedy for `error`, if there is one to name.
+pub(crate) fn of(error: &Error) -> Option<String> {
+    match error {
+        Error::Connect { request, failure, .. } => of_connect(request.host(), *failure),
+        Error::Broken { .. } | Error::Stalled { .. } => {
+            Some("the network or the registry failed in the middle; run it again, what arrived is kept".to_owned())
+        }
+        Error::Status(status) => of_status(status),
+        Error::Token { registry, source } => of_token(registry, source),
+        Error::UnknownChallenge { .. } => Some("dhow knows Basic and Bearer; is a proxy in between?".to_owned()),
+        Error::Certificate { .. } => Some(
+            "a certs.d directory holds `*.crt` (authorities) and pairs of `*.cert` and `*.key`, all PEM".to_owned(),
+        ),
+        Error::Credentials { .. } => Some("mend or remove the file, or log in again with `dhow login`".to_owned()),
+        Error::CredentialHelper { program, .. } => {
+            Some(format!("install `{program}`, or remove it from `credsStore` and `credHelpers` in config.json"))
+        }
+        Error::Corrupt { .. } => Some(
+            "the registry, or a proxy before it, sends other bytes than it promised; push the image again".to_owned(),
+        ),
+        Error::Schema1(_) => Some("pull and push it once with a tool that converts it to schema 2 or OCI".to_owned()),
+        Error::NotAnImage { .. } => Some("it may be an artifact, such as a chart or a signature".to_owned()),
+        Error::NoPlatform { available, .. } => {
+            let first = available.iter().find(|platform| !platform.starts_with("unknown"))?;
+            Some(format!("name one of them, such as `--platform {first}`"))
+        }
+        Error::BlobMissing { .. } => Some("the registry lost it; push the image again".to_owned()),
+        Error::LoginRefused { .. } => {
+            Some("check both; with two-factor authentication an access token takes the password's place".to_owned())
+        }
+        Error::Store(error) => error.hint(),
+        Error::InvalidRegistry(_) | Error::Settings { .. } | Error::Protocol { .. } | Error::Document { .. } => None,
+        Error::Io { .. } => None,
+    }
+}
+
+fn of_connect(host: &str, failure: ConnectFailure) -> Option<String> {
+    let text = match failure {
+        ConnectFailure::Refused => {
+            format!("is the registry `{host}` running? `dhow registry serve --addr {host}` starts one on this machine")
+        }
+        ConnectFailure::UnknownHost => {
+            format!("check the spelling of `{host}`, and this machine's DNS (`/etc/resolv.conf`)")
+        }
+        ConnectFailure::TimedOut => format!("check the network, firewall and proxy between this machine and `{host}`"),
+        ConnectFailure::NotTls => {
+            format!("if `{host}` speaks plain HTTP, allow that with `--insecure-registry {host}`")
+        }
+        ConnectFailure::UnknownIssuer => {
+            format!("put the certificate of its authority into `/etc/docker/certs.d/{host}/ca.crt`")
+        }
+        ConnectFailure::OutsideValidity => {
+            "compare this machine's clock with the time; if it is right, the registry needs a new certificate"
+                .to_owned()
+        }
+        ConnectFailure::WrongName => format!("use one of the names in the certificate instead of `{host}`"),
+        ConnectFailure::Other => return None,
+    };
+    Some(text)
+}
+
+fn of_token(registry: &str, source: &Error) -> Option<String> {
+    match source.status() {
+        Some(401 | 403) => Some(format!("the user name or password is wrong: `dhow login {registry}`")),
+        _ => of(source),
+    }
+}
+
+fn of_status(error: &StatusError) -> Option<String> {
+    let host = error.request.host();
+    let said = |words: &[&str]| {
+        let text = error.errors.iter().map(|e| format!("{} {}", e.message, e.detail)).collect::<String>();
+        let text = text.to_lowercase();
+        words.iter().any(|word| text.contains(word))
+    };
+    let text = match error.status {
+        400..500 if said(&["project not found", "project"]) && said(&["not found", "not exist"]) => {
+            "create the project on the registry first: the name is `registry/project/repository`".to_owned()
+        }
+        404 if host.contains(".dkr.ecr.") && error.has_code("NAME_UNKNOWN") => {
+            "this registry does not create repositories on push: `aws ecr create-repository` first".to_owned()
+        }
+        401 => format!("log in first: `dhow login {host}`; names of private images are hidden behind the same answer"),
+        403 | 405 if error.has_code("UNSUPPORTED") => "the registry does not allow this operation".to_owned(),
+        403 => format!("the account has no right to do this here: check it, or `dhow login {host}` with another one"),
+        404 if error.has_code("MANIFEST_UNKNOWN") => "check the tag; the registry has no such image".to_owned(),
+        404 => "check the spelling of the repository's name".to_owned(),
+        412 => "a policy of the registry blocks this image, for example because it is not signed".to_owned(),
+        413 => "the registry, or a proxy before it, limits the size of a request".to_owned(),
+        429 => rate_limit(error),
+        500..600 => "the registry itself fails; see its log, or try again later".to_owned(),
+        _ => return None,
+    };
+    Some(text)
+}
+
+fn rate_limit(error: &StatusError) -> String {
+    let wait = error.retry_after.map(|wait| format!(", or wait {} seconds", wait.as_secs())).unwrap_or_default();
+    let host = error.request.host();
+    format!("the registry's rate limit is reached: log in with `dhow login {host}` for a higher one{wait}")
+}

@@ -1,0 +1,151 @@
+//! Pushes an image: the layers that the registry lacks, several at once, then the config, then the manifest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dhow_layer_store::oci::{Compression, Descriptor, Digest, Manifest, MediaType, Raw, Reference};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Outcome};
+use crate::pull::distinct;
+use crate::repository::Repository;
+use crate::send_blob::{BlobSource, Sender, UploadMode};
+use crate::transfer::{CONCURRENCY, Transfer};
+use crate::{blocking, origin};
+
+/// How to push.
+#[derive(Debug, Clone, Copy)]
+pub struct PushOptions {
+    /// How many blobs move at once, at least 1.
+    pub concurrency: usize,
+    /// How blobs are sent.
+    pub mode: UploadMode,
+    /// The form that layers get which have never left this machine; others go as they came.
+    pub compression: Compression,
+}
+
+impl Default for PushOptions {
+    fn default() -> Self {
+        Self { concurrency: CONCURRENCY, mode: UploadMode::default(), compression: Compression::Gzip }
+    }
+}
+
+/// An image that is in a registry now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Its manifest.
+    pub manifest: Descriptor,
+    /// How each blob got there: nothing at all if the registry had the manifest.
+    pub blobs: Vec<(Digest, Outcome)>,
+}
+
+/// An image on its way.
+struct Work<'a> {
+    repository: Repository,
+    reference: &'a Reference,
+    manifest: &'a Raw<Manifest>,
+    options: &'a PushOptions,
+    /// What is there already.
+    sent: BTreeMap<Digest, Outcome>,
+}
+
+impl Transfer {
+    /// Puts the image that `reference` names in the store into its registry under that name. A layer that has to be
+    /// compressed first is sent while the next is being compressed. Done by halves it can be repeated.
+    ///
+    /// # Errors
+    /// The store has no such image, or cannot pack it; the registry cannot be reached or refuses.
+    pub async fn push(&self, reference: &Reference, options: &PushOptions) -> Result<Pushed> {
+        let (store, name) = (self.store.clone(), reference.to_string());
+        let image = blocking::run(move || Ok(store.require(&name)?.image)).await?;
+        self.fetch_layers(&image).await?;
+        let repository = self.client.repository(reference).await?;
+        let sent = self.send_while_compressing(&repository, &image, options).await?;
+        let (store, compression) = (self.store.clone(), options.compression);
+        let manifest = blocking::run(move || Ok(store.manifest_for(&image, compression)?)).await?;
+        let pushed = self.put(&Work { repository, reference, manifest: &manifest, options, sent }).await?;
+        let (store, reference, descriptor) = (self.store.clone(), reference.clone(), pushed.manifest.clone());
+        blocking::run(move || Ok(store.tag(&reference, &image, Some(descriptor))?)).await?;
+        Ok(pushed)
+    }
+
+    /// Puts the image with `manifest`, whose blobs are all in the store, into the registry under `reference`. Done by
+    /// halves it can be repeated: blobs that arrived are not sent again.
+    ///
+    /// # Errors
+    /// The registry cannot be reached or refuses; a blob is not in the store.
+    pub async fn push_manifest(
+        &self,
+        reference: &Reference,
+        manifest: &Raw<Manifest>,
+        options: &PushOptions,
+    ) -> Result<Pushed> {
+        let repository = self.client.repository(reference).await?;
+        self.put(&Work { repository, reference, manifest, options, sent: BTreeMap::new() }).await
+    }
+
+    async fn put(&self, work: &Work<'_>) -> Result<Pushed> {
+        let Work { repository, reference, manifest, .. } = work;
+        let media_type = manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
+        let descriptor = Descriptor::of(media_type, manifest.bytes());
+        let wanted = distinct(manifest.layers.iter().chain([&manifest.config]));
+        let announced = wanted.iter().map(|blob| (blob.digest, blob.size)).collect();
+        self.tell(Event::Resolved { manifest: descriptor.digest, blobs: announced });
+        let mut blobs = Vec::new();
+        // A registry that has the manifest has made sure that it has the blobs.
+        if repository.manifest_head(&descriptor.digest.to_string()).await?.is_none() {
+            blobs = self.blobs(work).await?;
+        }
+        let name = reference.tag().map_or_else(|| descriptor.digest.to_string(), str::to_owned);
+        let bytes = Bytes::copy_from_slice(manifest.bytes());
+        match repository.manifest_put(&name, &descriptor.media_type, bytes.clone()).await {
+            Err(Error::Status(status)) if blobs.is_empty() && status.has_code("MANIFEST_BLOB_UNKNOWN") => {
+                blobs = self.blobs(work).await?;
+                repository.manifest_put(&name, &descriptor.media_type, bytes).await?
+            }
+            result => result?,
+        };
+        Ok(Pushed { manifest: descriptor, blobs })
+    }
+
+    /// Sends the layers and then the config: some registries look at it as soon as it is there.
+    async fn blobs(&self, work: &Work<'_>) -> Result<Vec<(Digest, Outcome)>> {
+        let Work { repository, manifest, options, sent, .. } = work;
+        let sender = &Sender { repository, events: &self.events, mode: options.mode };
+        let is_left = |blob: &&Descriptor| blob.digest != manifest.config.digest && !sent.contains_key(&blob.digest);
+        let layers = distinct(manifest.layers.iter()).into_iter().filter(is_left);
+        let sending = stream::iter(layers.map(|blob| self.send_blob(sender, blob)));
+        let now: Vec<_> = sending.buffer_unordered(options.concurrency.max(1)).try_collect().await?;
+        let config = self.send_blob(sender, &manifest.config).await?;
+        let outcomes: Vec<_> =
+            sent.iter().map(|(digest, outcome)| (*digest, *outcome)).chain(now).chain([config]).collect();
+        let (store, digests) = (self.store.clone(), outcomes.iter().map(|(digest, _)| *digest).collect::<Vec<_>>());
+        let place = format!("{}/{}", repository.registry(), repository.name());
+        blocking::run(move || origin::note(&store, &digests, &place)).await?;
+        Ok(outcomes)
+    }
+
+    pub(crate) async fn send_blob(&self, sender: &Sender<'_>, blob: &Descriptor) -> Result<(Digest, Outcome)> {
+        let outcome = if sender.is_there(blob).await? {
+            Outcome::Present
+        } else {
+            let source = self.source(sender.repository, blob).await?;
+            sender.run(source).await?
+        };
+        self.tell(Event::BlobDone { digest: blob.digest, outcome });
+        Ok((blob.digest, outcome))
+    }
+
+    async fn source(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobSource> {
+        let (store, blob) = (self.store.clone(), blob.clone());
+        let (registry, name) = (repository.registry().to_owned(), repository.name().to_owned());
+        blocking::run(move || {
+            let mount_from = origin::in_registry(&store, &blob.digest, (&registry, &name))?;
+            let file = store.blob_file(&blob).map(Arc::new);
+            Ok(BlobSource { blob, file, mount_from })
+        })
+        .await
+    }
+}
