@@ -129,3 +129,14 @@ impl TestServer {
         self.log.lock().expect("no panic").clear();
     }
 }
+
+/// A client of HTTP without TLS, for requests that no client of ours would make.
+pub fn plain_http() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client")
+}
