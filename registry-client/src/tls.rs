@@ -65,7 +65,12 @@ fn identity(host_dirs: &[PathBuf]) -> Result<Option<Identity>> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let all = CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error))?;
-    all.map(|certificate| certificate.map_err(|error| unusable(path, &error))).collect()
+    let all: Vec<_> =
+        all.map(|certificate| certificate.map_err(|error| unusable(path, &error))).collect::<Result<_>>()?;
+    match all.is_empty() {
+        true => Err(Error::Certificate { path: path.to_owned(), reason: "it holds no certificate".to_owned() }),
+        false => Ok(all),
+    }
 }
 
 /// The files with `extension`, sorted by name.

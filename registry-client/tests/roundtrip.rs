@@ -186,6 +186,7 @@ async fn skopeo_copies_both_ways() {
 }
 
 /// False, aloud, where it is not installed.
+#[allow(clippy::print_stderr)]
 fn skopeo(arguments: &[&str]) -> bool {
     let output = match std::process::Command::new("skopeo").arg("--insecure-policy").args(arguments).output() {
         Ok(output) => output,

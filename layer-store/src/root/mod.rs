@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -115,13 +115,9 @@ impl Root {
 
     /// The metadata of what is at `path`, not following a link at its end; `None` if there is nothing.
     pub fn stat(&self, path: &Path) -> Result<Option<Metadata>> {
-        let (dir, name) = match resolve::parent(&self.dir, path) {
-            Err(error) if is_missing(&error) => return Ok(None),
-            other => other?,
-        };
-        match dir.stat(&name) {
-            Err(error) if is_absent(&error) => Ok(None),
-            other => other.map(Some).map_err(Error::io("read the metadata of", path)),
+        match self.at("read the metadata of", path, Dir::stat) {
+            Err(error) if is_missing(&error) => Ok(None),
+            other => other.map(Some),
         }
     }
 
@@ -196,6 +192,11 @@ impl Root {
         path: &Path,
         operation: impl FnOnce(&Dir, &OsStr) -> io::Result<T>,
     ) -> Result<T> {
+        // A name in the root itself needs no resolving, which walks through large directories would feel.
+        let mut components = path.components();
+        if let (Some(Component::Normal(name)), None) = (components.next(), components.next()) {
+            return operation(&self.dir, name).map_err(Error::io(action, path));
+        }
         let (dir, name) = resolve::parent(&self.dir, path)?;
         operation(&dir, &name).map_err(Error::io(action, path))
     }

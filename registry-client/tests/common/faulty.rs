@@ -69,13 +69,7 @@ impl Faulty {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let log: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client");
-        let proxy = Proxy { upstream, client, rule: Arc::new(rule), log: Arc::clone(&log) };
+        let proxy = Proxy { upstream, client: super::plain_http(), rule: Arc::new(rule), log: Arc::clone(&log) };
         let router = Router::new()
             .fallback(handle)
             .layer(axum::extract::DefaultBodyLimit::disable())
