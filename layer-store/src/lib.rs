@@ -27,6 +27,8 @@ mod staging;
 mod store;
 mod tarball;
 #[cfg(test)]
+mod test_skip;
+#[cfg(test)]
 mod test_store;
 mod validate;
 

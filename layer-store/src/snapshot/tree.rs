@@ -137,7 +137,7 @@ pub(super) fn open_view(lowers: &[PathBuf], scratch: &Path, options: TreeOptions
         return Ok((open_owned(only, options.ownership)?, None));
     }
     if !lowers.is_empty() && options.choice != SnapshotterChoice::Copy {
-        match overlay::mount(lowers, None) {
+        match overlay::mount(lowers, None, scratch) {
             Ok(mount) => {
                 let root = Root::from_fd(overlay::open_root(&mount).map_err(Error::io("open", scratch))?);
                 return Ok((owned(root)?, Some(mount)));
@@ -156,11 +156,12 @@ pub(super) fn open_view(lowers: &[PathBuf], scratch: &Path, options: TreeOptions
 fn mount(lowers: &[PathBuf], dirs: &TreeDirs, durability: Durability) -> Result<OwnedFd> {
     make_dir(&dirs.work)?;
     let upper = Some(Upper { upper: &dirs.fs, work: &dirs.work, durability });
+    let scratch = dirs.fs.parent().unwrap_or(&dirs.fs);
     if !lowers.is_empty() {
-        return overlay::mount(lowers, upper);
+        return overlay::mount(lowers, upper, scratch);
     }
     make_dir(&dirs.empty)?;
-    overlay::mount(std::slice::from_ref(&dirs.empty), upper)
+    overlay::mount(std::slice::from_ref(&dirs.empty), upper, scratch)
 }
 
 /// Makes a directory of mode 0755 whatever the umask, unless it is there.

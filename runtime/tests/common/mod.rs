@@ -14,7 +14,7 @@ pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 const APPLETS: &str = "sh cat ls echo true false id hostname env pwd sleep kill mount umount stat test touch mkdir rm \
                        rmdir mknod ip ps wc grep head tail tty stty sort unshare cp mv ln chmod chown dd seq trap \
-                       readlink setsid uname tr awk nproc yes chroot find";
+                       readlink setsid uname tr cut awk nproc yes chroot find";
 
 /// A root to run programs in.
 pub(crate) struct BusyboxRoot {
@@ -32,6 +32,7 @@ impl BusyboxRoot {
         for dir in ["bin", "etc", "tmp", "root", "home/alice"] {
             fs::create_dir_all(root.path().join(dir)).unwrap();
         }
+        fs::set_permissions(root.path().join("tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
         fs::copy(BUSYBOX, root.path().join("bin/busybox")).unwrap();
         for applet in APPLETS.split_whitespace() {
             symlink("busybox", root.path().join("bin").join(applet)).unwrap();
@@ -156,4 +157,68 @@ pub(crate) fn wait_until(condition: impl Fn() -> bool) {
         assert!(begin.elapsed() < std::time::Duration::from_secs(20), "waited in vain");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+}
+
+/// Who a test works as when it is not to be root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User {
+    /// `dhowtest`, who has subordinate ids; made when missing.
+    WithSubordinateIds,
+    /// An id that no account has.
+    WithoutAccount,
+}
+
+impl User {
+    /// Copies an example beside the root and gives both to the user; `None`, said aloud, where that cannot be.
+    pub(crate) fn example(self, name: &str, root: &Path) -> Option<PathBuf> {
+        if !wants_root() || (self == Self::WithSubordinateIds && !make_test_user()) {
+            return None;
+        }
+        let program = root.join(name);
+        fs::copy(example(name)?, &program).unwrap();
+        let owner = match self {
+            Self::WithSubordinateIds => "dhowtest",
+            Self::WithoutAccount => "54321",
+        };
+        let given = std::process::Command::new("chown").args(["-hR", owner]).arg(root).status().unwrap();
+        assert!(given.success());
+        Some(program)
+    }
+
+    /// A command that runs as the user.
+    pub(crate) fn command(self, program: &Path) -> std::process::Command {
+        let (user, group) = match self {
+            Self::WithSubordinateIds => ("dhowtest".to_owned(), primary_group("dhowtest")),
+            Self::WithoutAccount => ("54321".to_owned(), "54321".to_owned()),
+        };
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", &user, "--regid", &group, "--clear-groups"]);
+        command.arg(program);
+        command
+    }
+}
+
+fn primary_group(user: &str) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(user)).unwrap();
+    line.split(':').nth(3).unwrap().to_owned()
+}
+
+/// Makes the user `dhowtest` unless it is there; one test at a time.
+fn make_test_user() -> bool {
+    let lock = File::create(std::env::temp_dir().join("dhowtest.lock")).unwrap();
+    lock.lock().unwrap();
+    let has_line =
+        |path: &str| fs::read_to_string(path).unwrap_or_default().lines().any(|line| line.starts_with("dhowtest:"));
+    let exists = has_line("/etc/passwd") && has_line("/etc/subuid");
+    let made = exists
+        || std::process::Command::new("useradd")
+            .args(["--no-create-home", "--shell", "/bin/sh", "dhowtest"])
+            .status()
+            .is_ok_and(|status| status.success());
+    if !made || !Path::new("/usr/bin/newuidmap").exists() {
+        eprintln!("SKIP: no user `dhowtest` with subordinate ids; packages passwd and uidmap make one possible");
+        return false;
+    }
+    true
 }
