@@ -23,6 +23,7 @@ mod ui;
 mod usage;
 mod wiring;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,9 +55,15 @@ fn run(cli: Cli) -> Exit {
         Err(error) => return report::report(&error.into()),
     };
     let app = App::new(cli.global, Environment::of_process(), privilege);
-    match commands::dispatch(&app, cli.command) {
-        Ok(exit) => exit,
-        Err(error) => report::report(&error),
+    let command = AssertUnwindSafe(|| commands::dispatch(&app, cli.command));
+    match std::panic::catch_unwind(command) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => report::report(&error),
+        // What went wrong has been printed already.
+        Err(_) => {
+            output::say("error: this is a fault of dhow's own; please report it with the lines above");
+            Exit::Internal
+        }
     }
 }
 

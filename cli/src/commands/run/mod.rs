@@ -15,9 +15,9 @@ use std::path::Path;
 use anyhow::Context;
 use dhow_runtime::{Console, Container, Input};
 
+pub(crate) use create::hostname;
 use create::{AtEnd, create};
-pub(crate) use launch::container_volumes;
-use launch::{Lasting, launch};
+use launch::{Lasting, container_volumes, launch};
 pub(crate) use mounts::{Source, Write, volume_name};
 pub(crate) use network::Mode as NetworkMode;
 pub(crate) use spec::Spec;
@@ -91,6 +91,11 @@ fn run_here(app: &App, container: &Container) -> anyhow::Result<Exit> {
         remove_volumes(app, &volumes)?;
     }
     Ok(Exit::Program(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// `dhow start --attach`
+pub(crate) fn start_attached(app: &App, container: &Container) -> anyhow::Result<Exit> {
+    Ok(run_here(app, container).unwrap_or_else(|error| failed(&error)))
 }
 
 /// Starts a container in a process of its own, which outlives this one.
