@@ -106,11 +106,13 @@ impl Cgroup {
         self.birthplace.as_ref().map(AsFd::as_fd)
     }
 
-    /// Moves a process in, unless it was born there.
+    /// Moves the first process in, unless it was born there.
     pub(crate) fn place(&self, pid: Pid) -> Result<()> {
-        if self.birthplace.is_some() {
-            return Ok(());
-        }
+        if self.birthplace.is_some() { Ok(()) } else { self.adopt(pid) }
+    }
+
+    /// Moves a process in.
+    pub(crate) fn adopt(&self, pid: Pid) -> Result<()> {
         for directory in &self.directories {
             let path = directory.join("cgroup.procs");
             fs::write(&path, pid.as_raw_nonzero().to_string()).map_err(|error| Error::io("write", path, error))?;
