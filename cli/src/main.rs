@@ -23,6 +23,7 @@ mod ui;
 mod usage;
 mod wiring;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -48,15 +49,24 @@ fn run(cli: Cli) -> Exit {
     if matches!(cli.command, Command::SuperviseContainer(_)) {
         dhow_runtime::become_supervisor();
     }
+    if cli.global.debug {
+        report::tell_all();
+    }
     let privilege = match enter(&cli) {
         Ok(Place::Inside(privilege)) => privilege,
         Ok(Place::Outside(exit)) => return exit,
         Err(error) => return report::report(&error.into()),
     };
     let app = App::new(cli.global, Environment::of_process(), privilege);
-    match commands::dispatch(&app, cli.command) {
-        Ok(exit) => exit,
-        Err(error) => report::report(&error),
+    let command = AssertUnwindSafe(|| commands::dispatch(&app, cli.command));
+    match std::panic::catch_unwind(command) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => report::report(&error),
+        // What went wrong has been printed already.
+        Err(_) => {
+            output::say("error: this is a fault of dhow's own; please report it with the lines above");
+            Exit::Internal
+        }
     }
 }
 

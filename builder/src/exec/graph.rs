@@ -7,6 +7,7 @@
 //! The first failure stops the rest, and is the build's.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -72,7 +73,9 @@ pub(crate) struct Executor<'a> {
     layers: Mutex<Option<Sender<LayerId>>>,
     /// Cancelled with the build, and by the first failure.
     pub(crate) stop: CancelToken,
-    pub(crate) slots: Slots,
+    slots: Slots,
+    /// Threads that one step may use for files.
+    pub(crate) threads: usize,
     cells: Vec<Cell>,
     failure: Mutex<Option<BuildError>>,
 }
@@ -93,6 +96,7 @@ impl<'a> Executor<'a> {
             layers: Mutex::new(Some(layers)),
             stop: env.cancel.below(),
             slots: Slots::new(request.jobs),
+            threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             cells: plan.nodes.iter().map(|_| Cell::default()).collect(),
             failure: Mutex::new(None),
         }

@@ -217,7 +217,7 @@ impl<'a> Step<'a> {
     }
 
     fn threads(&self) -> usize {
-        std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+        self.executor.threads
     }
 
     fn means(&self) -> Means<'a> {

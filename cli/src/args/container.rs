@@ -11,8 +11,6 @@ pub(crate) enum ContainerCommand {
     Run(RunArgs),
     /// Create a container without starting it
     Create(CreateArgs),
-    /// Execute a command in a running container
-    Exec(ExecArgs),
     /// List containers
     #[command(visible_aliases = ["list", "ps"])]
     Ls(PsArgs),
@@ -88,6 +86,12 @@ pub(crate) struct LogsArgs {
 /// `dhow start`
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
+    /// Show what the container writes, and pass signals on
+    #[arg(short, long)]
+    pub(crate) attach: bool,
+    /// Attach, also to the container's standard input
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     pub(crate) containers: Vec<String>,
@@ -152,28 +156,4 @@ pub(crate) struct WaitArgs {
     /// Names or ids
     #[arg(required = true, value_name = "CONTAINER")]
     pub(crate) containers: Vec<String>,
-}
-
-/// `dhow exec`
-#[derive(Debug, Args)]
-#[command(override_usage = "dhow exec [OPTIONS] CONTAINER COMMAND [ARGUMENT]…")]
-pub(crate) struct ExecArgs {
-    /// The container, then the program and its arguments
-    #[arg(value_name = "CONTAINER COMMAND", required = true, num_args = 2.., trailing_var_arg = true)]
-    pub(crate) words: Vec<String>,
-    /// Keep standard input open
-    #[arg(short, long)]
-    pub(crate) interactive: bool,
-    /// Give the program a terminal
-    #[arg(short, long)]
-    pub(crate) tty: bool,
-    /// Set an environment variable
-    #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
-    pub(crate) env: Vec<String>,
-    /// Working directory
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) workdir: Option<String>,
-    /// User and group, names or numbers
-    #[arg(short, long, value_name = "USER[:GROUP]")]
-    pub(crate) user: Option<String>,
 }

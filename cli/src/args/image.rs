@@ -9,6 +9,7 @@ use super::{BuildArgs, PullArgs, PushArgs};
 
 /// `dhow image …`
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one value in the whole program")]
 pub(crate) enum ImageCommand {
     /// Build an image from a Dockerfile
     Build(BuildArgs),

@@ -47,6 +47,7 @@ pub(crate) struct PruneArgs {
 
 /// `dhow builder …`
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one value in the whole program")]
 pub(crate) enum BuilderCommand {
     /// Build an image from a Dockerfile
     Build(BuildArgs),

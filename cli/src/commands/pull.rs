@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::problem::Problem;
 use crate::ui::Mode;
-use crate::wiring::{self, Direction, Network};
+use crate::wiring::{self, Network};
 
 /// Runs the command.
 pub(crate) fn run(app: &App, args: &PullArgs) -> anyhow::Result<Exit> {

@@ -48,7 +48,7 @@ pub(super) enum Operand {
 /// How a list of nodes ended.
 enum End {
     Template,
-    End,
+    Closed,
     Else(Vec<Token>),
 }
 
@@ -76,7 +76,7 @@ fn list(pieces: &mut IntoIter<Piece>) -> Result<(Vec<Node>, End), String> {
             _ => String::new(),
         };
         match keyword.as_str() {
-            "end" => return Ok((nodes, End::End)),
+            "end" => return Ok((nodes, End::Closed)),
             "else" => return Ok((nodes, End::Else(tokens[1..].to_vec()))),
             "if" => nodes.push(conditional(&tokens[1..], pieces)?),
             "with" => {
@@ -108,7 +108,7 @@ fn conditional(condition: &[Token], pieces: &mut IntoIter<Piece>) -> Result<Node
         let (nodes, end) = list(pieces)?;
         branches.push((pipeline(&condition)?, nodes));
         match end {
-            End::End => return Ok(Node::If(branches, Vec::new())),
+            End::Closed => return Ok(Node::If(branches, Vec::new())),
             End::Template => return Err("`if` without `end`".to_owned()),
             End::Else(rest) => match rest.split_first() {
                 Some((Token::Word(word), rest)) if word == "if" => condition = rest.to_vec(),
@@ -135,7 +135,7 @@ fn range(head: &[Token], pieces: &mut IntoIter<Piece>) -> Result<Node, String> {
 /// The nodes up to `end`, and those after an `else`.
 fn body(pieces: &mut IntoIter<Piece>, keyword: &str) -> Result<(Vec<Node>, Vec<Node>), String> {
     match list(pieces)? {
-        (nodes, End::End) => Ok((nodes, Vec::new())),
+        (nodes, End::Closed) => Ok((nodes, Vec::new())),
         (nodes, End::Else(rest)) if rest.is_empty() => Ok((nodes, otherwise(pieces, keyword)?)),
         (_, End::Else(_)) => Err(format!("nothing may follow the `else` of `{keyword}`")),
         (_, End::Template) => Err(format!("`{keyword}` without `end`")),
@@ -144,7 +144,7 @@ fn body(pieces: &mut IntoIter<Piece>, keyword: &str) -> Result<(Vec<Node>, Vec<N
 
 fn otherwise(pieces: &mut IntoIter<Piece>, keyword: &str) -> Result<Vec<Node>, String> {
     match list(pieces)? {
-        (nodes, End::End) => Ok(nodes),
+        (nodes, End::Closed) => Ok(nodes),
         _ => Err(format!("the `else` of `{keyword}` without `end`")),
     }
 }

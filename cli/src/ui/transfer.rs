@@ -53,19 +53,6 @@ impl Transfer {
         }
     }
 
-    /// Says something about the whole.
-    pub(crate) fn say(&self, text: &str) {
-        match self.mode {
-            Mode::Quiet => {}
-            Mode::Lines => output::say(text),
-            Mode::Bars => {
-                if self.bars.println(text).is_err() {
-                    output::say(text);
-                }
-            }
-        }
-    }
-
     fn line(&self, name: &str, step: &Step) {
         match step {
             Step::Started(Some(size)) => output::say(&format!("{name}: {} {}", self.verb, human::size(*size))),

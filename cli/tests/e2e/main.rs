@@ -2,11 +2,23 @@
 //!
 //! Each test has a store of its own and leaves nothing behind. A test that needs a program or a right which
 //! is missing says `SKIP: why` and passes; with `DHOW_TEST_NO_SKIP=1` it fails.
+#![allow(clippy::print_stderr, reason = "a test that skips or differs says so on standard error")]
 
 mod archive;
+mod bad_archive;
+mod bad_build;
+mod bad_registry;
 mod case;
 mod conformance;
+mod context;
+mod debian;
 mod dhow;
 mod facts;
+mod interop;
+mod interrupt;
+mod peer;
+mod registry;
+mod run;
 mod skip;
+mod spring_boot;
 mod user;

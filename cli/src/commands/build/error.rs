@@ -12,11 +12,11 @@ use crate::interrupt::Interrupted;
 use crate::problem::Problem;
 
 /// The error as it is reported; it needs the Dockerfile to show the place.
-pub(super) fn explain(error: BuildError, dockerfile: &SourceFile) -> anyhow::Error {
+pub(super) fn explain(error: BuildError, dockerfile: &SourceFile, paint: Paint) -> anyhow::Error {
     match &error {
         BuildError::Cancelled => Interrupted::by_keyboard().into(),
         BuildError::Dockerfile(findings) => {
-            let drawn: Vec<String> = findings.iter().map(|finding| finding.render(dockerfile, Paint::Plain)).collect();
+            let drawn: Vec<String> = findings.iter().map(|finding| finding.render(dockerfile, paint)).collect();
             Problem::new(drawn.join("\n\n") + "\n").exit(Exit::Dockerfile).into()
         }
         _ => match error.span() {
@@ -25,7 +25,7 @@ pub(super) fn explain(error: BuildError, dockerfile: &SourceFile) -> anyhow::Err
                 if let Some(hint) = remedy(&error) {
                     finding = finding.hint(hint);
                 }
-                Problem::new(finding.render(dockerfile, Paint::Plain) + "\n").exit(exit(&error)).into()
+                Problem::new(finding.render(dockerfile, paint) + "\n").exit(exit(&error)).into()
             }
             None => {
                 let problem = Problem::new(sentence(&error)).exit(exit(&error));

@@ -7,10 +7,12 @@ mod events;
 mod request;
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use dhow_builder::diagnostic::Paint;
 use dhow_builder::{BuildEnv, BuildRequest, CancelToken, build};
 use dhow_layer_store::Store;
 use dhow_layer_store::oci::{ImageId, Reference};
@@ -20,6 +22,7 @@ use super::push::push;
 use super::tag::new_name;
 use crate::app::App;
 use crate::args::BuildArgs;
+use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -71,7 +74,15 @@ fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow
     let sink = |event| events::show(&progress, event);
     let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
     progress.end();
-    Ok(built.map_err(|error| error::explain(error, &input.dockerfile))?.image)
+    Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
+}
+
+/// Colours for a person at a terminal who did not ask for none.
+fn paint(environment: &Environment) -> Paint {
+    match std::io::stderr().is_terminal() && !environment.no_color() {
+        true => Paint::Coloured,
+        false => Paint::Plain,
+    }
 }
 
 /// `--iidfile` and `--metadata-file`.

@@ -1,6 +1,10 @@
 //! `dhow inspect`: everything about images and containers in docker's JSON, or what a template takes from it.
 
+mod container;
 mod image;
+mod volume;
+
+pub(crate) use volume::describe as volume;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -22,9 +26,14 @@ pub(crate) fn run(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
     match args.kind.as_deref() {
         Some("image") => images(app, args),
         Some("container") => containers(app, args),
-        _ => show(app, args, "object", |app, name| match container(app, name)? {
-            Some(found) => Ok(Some(found)),
-            None => image::describe(app, name),
+        Some("volume") => show(app, args, "volume", volume::describe),
+        _ => show(app, args, "object", |app, name| {
+            for lookup in [container::describe, image::describe, volume::describe] {
+                if let Some(found) = lookup(app, name)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
         }),
     }
 }
@@ -36,11 +45,7 @@ pub(crate) fn images(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
 
 /// `dhow container inspect`
 pub(crate) fn containers(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
-    show(app, args, "container", container)
-}
-
-fn container(_app: &App, _name: &str) -> anyhow::Result<Option<Value>> {
-    Ok(None)
+    show(app, args, "container", container::describe)
 }
 
 /// Shows what was found, then says what was not.

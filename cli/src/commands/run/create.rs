@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use dhow_layer_store::Image;
 use dhow_layer_store::oci::ContainerConfig as ImageDefaults;
-use dhow_runtime::{Container, ContainerConfig, Containers, Signal};
+use dhow_runtime::{Container, ContainerConfig, Signal};
 
 use super::mounts::{self, Copy, Missing, Request, Source, Write};
 use super::network::{self, Mode};
@@ -16,14 +16,13 @@ use super::spec::Spec;
 use super::volumes::Volumes;
 use crate::app::App;
 use crate::args::CreateOptions;
+use crate::containers::short;
 use crate::format::human;
 use crate::problem::Problem;
 use crate::wiring::image_for;
 
 /// The signal that ends containers whose image names none.
 const STOP_SIGNAL: &str = "SIGTERM";
-/// Digits of an id that stand for a container where a name is wanted.
-const SHORT_ID: usize = 12;
 
 /// Whether a container goes when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,21 +169,10 @@ pub(crate) fn hostname(container: &Container, spec: &Spec) -> String {
     match (&spec.hostname, Mode::of(&spec.network)) {
         (Some(name), _) => name.clone(),
         (None, Mode::Host) => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        (None, Mode::Default | Mode::None) => container.config().id.chars().take(SHORT_ID).collect(),
+        (None, Mode::Default | Mode::None) => short(&container.config().id).to_owned(),
     }
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// All containers of the store.
-impl App {
-    /// The containers.
-    ///
-    /// # Errors
-    /// Their directory cannot be made.
-    pub(crate) fn containers(&self) -> anyhow::Result<Containers> {
-        Ok(Containers::open(self.root()?.join("containers"))?)
-    }
 }

@@ -1,6 +1,5 @@
 //! Makes a container ready to run: its tree, its mounts and its process become a bundle.
 
-use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use super::rights::{self, Rights};
 use super::spec::Spec;
 use super::volumes::{Volume, Volumes};
 use crate::app::App;
+use crate::containers::volume_names;
 
 /// Mode of `/dev/shm`.
 const SHM_MODE: u32 = 0o1777;
@@ -73,7 +73,7 @@ pub(crate) enum Lasting {
 pub(crate) fn launch(app: &App, container: &Container, lasting: Lasting) -> anyhow::Result<Launch> {
     let spec: Spec = serde_json::from_value(container.config().data.clone())
         .with_context(|| format!("the container `{}` was made by another version of dhow", container.config().name))?;
-    let store = app.open_store()?;
+    let store = app.store()?;
     let tree = match lasting {
         Lasting::Passing => Tree::Passing(store.prepare(&spec.stack())?),
         Lasting::Kept => Tree::Kept(store.container_tree(container.directory(), &spec.stack())?),
@@ -162,11 +162,6 @@ fn add_mounts(
 /// # Errors
 /// The list cannot be read, or a volume cannot be made.
 pub(crate) fn container_volumes(container: &Container, store: &Path) -> anyhow::Result<Vec<Volume>> {
-    let path = container.directory().join("volumes");
-    let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.with_context(|| format!("cannot read `{}`", path.display()))?,
-    };
     let volumes = Volumes::of_store(store);
-    text.lines().map(|name| volumes.ensure(Some(name))).collect()
+    volume_names(container)?.iter().map(|name| volumes.ensure(Some(name))).collect()
 }

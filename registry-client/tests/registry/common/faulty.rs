@@ -69,13 +69,7 @@ impl Faulty {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let log: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client");
-        let proxy = Proxy { upstream, client, rule: Arc::new(rule), log: Arc::clone(&log) };
+        let proxy = Proxy { upstream, client: super::plain_http(), rule: Arc::new(rule), log: Arc::clone(&log) };
         let router = Router::new()
             .fallback(handle)
             .layer(axum::extract::DefaultBodyLimit::disable())
@@ -121,7 +115,9 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<B
         Action::CutRequest(count) => cut(body.into_data_stream().map_err(std::io::Error::other).boxed(), count),
         _ => reqwest::Body::wrap_stream(body.into_data_stream()),
     };
-    let url = format!("http://{}{}", proxy.upstream, parts.uri);
+    // As a proxy proper it is sent the whole URL.
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("http://{}{path}", proxy.upstream);
     let has_body = headers.contains_key("content-length");
     let mut forward = proxy.client.request(parts.method, url).headers(headers);
     if has_body {

@@ -1,10 +1,8 @@
 //! What the tests share: stores with made-up images, and registries to talk to.
-#![allow(dead_code, missing_docs, unreachable_pub)]
-// A test that cannot run says so.
-#![allow(clippy::print_stderr)]
 
 pub mod debian_registry;
 pub mod faulty;
+pub mod fixture;
 pub mod htpasswd;
 pub mod tls_front;
 
@@ -128,4 +126,15 @@ impl TestServer {
     pub fn forget_requests(&self) {
         self.log.lock().expect("no panic").clear();
     }
+}
+
+/// A client of HTTP without TLS, for requests that no client of ours would make.
+pub fn plain_http() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().expect("a client")
 }

@@ -1,0 +1,95 @@
+//! A real registry: Debian's docker-registry on a free loopback port, with its storage in reach of the test.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::skip::program;
+
+/// A running registry; it ends when dropped.
+pub(crate) struct Registry {
+    process: Child,
+    storage: TempDir,
+    port: u16,
+}
+
+impl Registry {
+    /// Starts one with an empty storage, or says why it cannot.
+    pub(crate) fn start() -> Result<Self, String> {
+        let binary = program("docker-registry")?;
+        let storage = TempDir::with_prefix("dhow-registry-").expect("a temporary folder");
+        let port = free_port();
+        let config = storage.path().join("config.yml");
+        fs::write(
+            &config,
+            format!(
+                "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+                 storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+                 http: {{addr: 127.0.0.1:{port}}}\n",
+                storage.path().join("data").display()
+            ),
+        )
+        .expect("writes the registry's config");
+        let process = Command::new(binary)
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("docker-registry: {error}"))?;
+        let registry = Self { process, storage, port };
+        registry.wait_until_it_answers();
+        Ok(registry)
+    }
+
+    fn wait_until_it_answers(&self) {
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// `127.0.0.1:PORT/NAME`.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Every blob's file in the registry's storage, largest first.
+    pub(crate) fn blobs(&self) -> Vec<PathBuf> {
+        let mut blobs = Vec::new();
+        collect_data(&self.storage.path().join("data/docker/registry/v2/blobs"), &mut blobs);
+        blobs.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).map_or(0, |m| m.len())));
+        blobs
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Killing a process that has already ended is no failure of the test.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A port of the loopback that nothing listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn collect_data(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the registry's storage") {
+        let path = entry.expect("a readable folder").path();
+        if path.is_dir() {
+            collect_data(&path, found);
+        } else if path.ends_with("data") {
+            found.push(path);
+        }
+    }
+}
