@@ -1,9 +1,7 @@
 //! The built-in registry as any client sees it.
 
-mod common;
-
+use crate::common::{TestServer, client, noise, plain_http, reference};
 use bytes::Bytes;
-use common::{TestServer, client, noise, plain_http, reference};
 use dhow_layer_store::oci::{Descriptor, Digest, Index, Manifest, MediaType, Raw};
 use dhow_registry_client::{Error, Mount, Repository, SubjectHandling};
 

@@ -1,9 +1,7 @@
 //! Images pushed and pulled again, with the built-in registry and with Debian's registry:2.
 
-mod common;
-
-use common::debian_registry::DebianRegistry;
-use common::{TestServer, TestStore, client, noise, reference};
+use crate::common::debian_registry::DebianRegistry;
+use crate::common::{TestServer, TestStore, client, noise, reference};
 use dhow_layer_store::oci::{Compression, Digest};
 use dhow_layer_store::{ImportOptions, import_dir};
 use dhow_registry_client::{Client, Event, Fetch, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
@@ -186,7 +184,6 @@ async fn skopeo_copies_both_ways() {
 }
 
 /// False, aloud, where it is not installed.
-#[allow(clippy::print_stderr)]
 fn skopeo(arguments: &[&str]) -> bool {
     let output = match std::process::Command::new("skopeo").arg("--insecure-policy").args(arguments).output() {
         Ok(output) => output,
