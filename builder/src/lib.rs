@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod exec;
 pub mod ignore;
+pub mod lint;
 pub mod pattern;
 pub mod pattern_set;
 pub mod plan;

@@ -6,6 +6,7 @@ pub mod oci;
 
 pub mod archive;
 mod blob;
+mod cleaner;
 mod durable;
 mod error;
 mod find;
@@ -26,6 +27,8 @@ mod snapshot;
 mod staging;
 mod store;
 mod tarball;
+#[cfg(test)]
+mod test_skip;
 #[cfg(test)]
 mod test_store;
 mod validate;

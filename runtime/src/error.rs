@@ -123,8 +123,13 @@ pub enum Error {
         state: String,
     },
     /// The detached supervisor did not start the container.
-    #[error("cannot start the container: {0}")]
-    Supervisor(String),
+    #[error("cannot start the container: {said}")]
+    Supervisor {
+        /// What the supervisor said.
+        said: String,
+        /// The code that it ended with.
+        exit_code: i32,
+    },
 }
 
 /// This crate's result.
@@ -202,6 +207,7 @@ impl Error {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exec { problem, .. } => problem.exit_code(),
+            Self::Supervisor { exit_code, .. } => *exit_code,
             _ => 125,
         }
     }

@@ -192,7 +192,10 @@ fn leave_old_root() -> Result<(), Errno> {
 }
 
 fn mount_file_system(fs: &FileSystem) -> Result<(), Errno> {
-    mount(fs.name, fs.target.as_c_str(), fs.name, fs.flags, fs.data.as_c_str())
+    match (mount(fs.name, fs.target.as_c_str(), fs.name, fs.flags, fs.data.as_c_str()), &fs.fallback) {
+        (Err(Errno::PERM), Some(tree)) => attach(tree.as_fd(), &fs.target),
+        (result, _) => result,
+    }
 }
 
 fn attach(tree: BorrowedFd<'_>, target: &CStr) -> Result<(), Errno> {

@@ -160,8 +160,11 @@ impl<'a> MountPlan<'a> {
     ) -> std::result::Result<(), Failure> {
         let flags = if access == Access::ReadOnly { flags | MountFlags::RDONLY } else { flags };
         let target = self.ready(NodeKind::Directory, target)?;
+        // Inside another container parts of /proc are masked, and then a user namespace may mount no fresh one.
+        let masked_proc = name == c"proc" && !self.rights.initial_user_namespace;
+        let fallback = if masked_proc { Some(clone_tree(Path::new("/proc"))?) } else { None };
         let data = CString::new(data).unwrap_or_default();
-        self.steps.push(Step::Mount(FileSystem { name, target, flags, data }));
+        self.steps.push(Step::Mount(FileSystem { name, target, flags, data, fallback }));
         Ok(())
     }
 

@@ -136,8 +136,7 @@ impl Walk<'_> {
             Err(Errno::NOENT) => {
                 let stub = make(here, &name, wanted)?;
                 self.stubs.0.push(stub);
-                let entry = open_entry(self.here(), &name)?;
-                entry
+                open_entry(self.here(), &name)?
             }
             other => other?,
         };

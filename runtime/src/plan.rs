@@ -70,8 +70,8 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
         Step::SetUmask(0),
         Step::NewSession,
         Step::NewCgroupNamespace,
-        Step::MakeMountsPrivate,
         Step::EnterNamespaceRoot,
+        Step::MakeMountsPrivate,
     ];
     steps.extend(staging);
     steps.push(Step::PivotRoot { root, access: bundle.root_access });
@@ -102,6 +102,7 @@ impl Plan {
 fn descriptors(step: &Step) -> Vec<RawFd> {
     match step {
         Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } => vec![fd.as_raw_fd()],
+        Step::Mount(file_system) => file_system.fallback.iter().map(|fd| fd.as_raw_fd()).collect(),
         Step::SetStreams(streams) => streams.iter().flatten().map(|fd| fd.as_raw_fd()).collect(),
         _ => Vec::new(),
     }
@@ -148,7 +149,8 @@ fn credential_steps(steps: &mut Vec<Step>, process: &Process, rights: &Rights) {
     let allowed = process.capabilities.intersection(rights.capabilities);
     steps.push(Step::LimitBoundingSet(allowed.to_kernel()));
     steps.push(Step::KeepCapabilities);
-    if rights.may_set_groups || !user.additional_gids.is_empty() {
+    // With a single mapped id there are no other groups to be in, and the kernel refuses to hear of them.
+    if rights.may_set_groups {
         steps.push(Step::SetGroups(user.additional_gids.iter().copied().map(Gid::from_raw).collect()));
     }
     steps.push(Step::BecomeGroup(Gid::from_raw(user.gid)));

@@ -22,11 +22,13 @@ impl Rights {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let kernel = rustix::thread::capabilities(None)
             .map_or(CapabilitySet::empty(), |sets| CapabilitySet::from_kernel(sets.permitted));
+        let uid_map = read("/proc/self/uid_map");
         Self {
-            initial_user_namespace: is_identity(&read("/proc/self/uid_map")),
+            // Without /proc, as in a bare chroot, there is no telling; whoever made that chroot was root.
+            initial_user_namespace: uid_map.is_empty() || is_identity(&uid_map),
             capabilities: kernel,
             may_set_groups: read("/proc/self/setgroups").trim() != "deny",
-            has_tty_group: is_mapped(&read("/proc/self/gid_map"), 5),
+            has_tty_group: uid_map.is_empty() || is_mapped(&read("/proc/self/gid_map"), 5),
         }
     }
 

@@ -113,6 +113,8 @@ pub(crate) struct FileSystem {
     pub(crate) target: CString,
     pub(crate) flags: MountFlags,
     pub(crate) data: CString,
+    /// What is attached where the kernel refuses a fresh one with EPERM.
+    pub(crate) fallback: Option<OwnedFd>,
 }
 
 /// A file for [`Step::StageFiles`].

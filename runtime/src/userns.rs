@@ -7,13 +7,20 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Gid, Pid, Signal, Uid, getegid, geteuid, set_parent_process_death_signal};
-use rustix::thread::{UnshareFlags, set_thread_res_gid, set_thread_res_uid};
+use rustix::process::{
+    Gid, Pid, PidfdFlags, Signal, Uid, chroot, fchdir, getegid, geteuid, getpid, pidfd_open,
+    set_parent_process_death_signal,
+};
+use rustix::thread::{
+    ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces, set_thread_res_gid, set_thread_res_uid,
+};
 
 use crate::error::{Error, Result};
 use crate::exit::ExitStatus;
@@ -69,7 +76,28 @@ fn io_error(errno: Errno) -> std::io::Error {
 /// Mounts that are made from now on stay in this process and its children; the host's own still come in.
 fn enter_mount_namespace() -> std::result::Result<(), Errno> {
     sys::unshare(UnshareFlags::NEWNS)?;
+    match keep_mounts() {
+        // In a chroot, `/` is no mount point.
+        Err(Errno::INVAL) => outside_of_chroot(keep_mounts),
+        other => other,
+    }
+}
+
+fn keep_mounts() -> std::result::Result<(), Errno> {
     mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
+}
+
+/// Does something at the root of the mount namespace and comes back. Joining one's own namespace leads to its root.
+fn outside_of_chroot(action: impl FnOnce() -> std::result::Result<(), Errno>) -> std::result::Result<(), Errno> {
+    let handle = |path| open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let (root, cwd) = (handle("/")?, handle(".")?);
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    move_into_thread_name_spaces(this.as_fd(), ThreadNameSpaceType::MOUNT)?;
+    let result = action();
+    fchdir(&root)?;
+    chroot(c".")?;
+    fchdir(&cwd)?;
+    result
 }
 
 /// What came of one try.

@@ -186,3 +186,29 @@ fn inherited_files_do_not_leak() {
     let output = Command::new("sh").args(["-c", &script]).stderr(ProcessStdio::inherit()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n");
 }
+
+#[test]
+fn a_chroot_is_no_obstacle_and_no_way_out() {
+    if !wants_root() {
+        return;
+    }
+    let (Some(root), Some(outer), Some(example)) = (BusyboxRoot::new(), BusyboxRoot::new(), example("sandbox")) else {
+        return;
+    };
+    let program = example.to_str().unwrap();
+    if !outer.add_host_program(program) {
+        return;
+    }
+    let inner = outer.path().join("inner");
+    assert!(Command::new("cp").arg("-a").arg(root.path()).arg(&inner).status().unwrap().success());
+    let line = "echo in; ls /; grep -c ' / / ' /proc/self/mountinfo; mkdir /tmp/x; \
+                chroot /tmp/x /bin/true 2>/dev/null; cd ../../../..; ls -d inner 2>/dev/null";
+    let output = Command::new("chroot")
+        .arg(outer.path())
+        .args([program, "--network", "none", "/inner", "sh", "-c", line])
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).replace('\n', " ");
+    assert_eq!(said, "in bin dev etc home proc root sys tmp 0 ");
+}

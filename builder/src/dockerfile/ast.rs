@@ -62,7 +62,7 @@ pub struct Statement {
     /// As written, such as `RUN` or `run`.
     pub keyword: Spanned<String>,
     /// The line with continuations joined, without heredoc bodies.
-    pub text: String,
+    pub line: String,
     /// The comments directly above.
     pub comments: Vec<Spanned<String>>,
     /// From the keyword to the end, heredocs included.

@@ -207,7 +207,7 @@ fn unterminated(statement: &RawStatement, name: &str) -> Diagnostic {
 }
 
 /// How much of `line` counts if it ends in an escape character that is not escaped itself.
-fn continued(line: &str, escape: char) -> Option<usize> {
+pub(super) fn continued(line: &str, escape: char) -> Option<usize> {
     let kept = line.trim_end_matches([' ', '\t']).strip_suffix(escape)?;
     (!kept.ends_with(escape)).then_some(kept.len())
 }

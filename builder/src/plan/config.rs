@@ -239,7 +239,7 @@ impl StageLowering<'_, '_> {
             return Some(());
         }
         let user = self.state.config.config.user.clone();
-        let shown = self.shown(&statement.text, &self.state.env);
+        let shown = self.shown(&statement.line, &self.state.env);
         let display = self.progress.next(&shown);
         self.push_layer(Op::Workdir(WorkdirOp { path, user }), Vec::new(), display);
         history::layer(&mut self.state.config, text);

@@ -34,6 +34,16 @@ struct AddKind {
     unpack: Option<bool>,
 }
 
+impl Kind {
+    /// The start of the history entry: of the flags, it has these.
+    fn shown(&self, owner: Option<&str>, mode: Option<&str>) -> String {
+        let parents = if self.parents { " --parents" } else { "" };
+        let owner = owner.map(|owner| format!(" --chown={owner}")).unwrap_or_default();
+        let mode = mode.map(|mode| format!(" --chmod={mode}")).unwrap_or_default();
+        format!("{}{parents}{owner}{mode}", self.keyword)
+    }
+}
+
 impl StageLowering<'_, '_> {
     pub(super) fn copy(&mut self, copy: &Copy, statement: &Statement) -> Option<()> {
         let from = match &copy.from {
@@ -62,14 +72,8 @@ impl StageLowering<'_, '_> {
         self.check_excludes(transfer)?;
         let written_destination = self.expand(&transfer.destination)?;
         let mut sources = Vec::new();
-        let mut text = String::from(kind.keyword);
-        let options = [
-            kind.parents.then(|| "--parents".to_owned()),
-            owner.as_ref().map(|owner| format!("--chown={owner}")),
-            chmod.as_ref().map(|mode| format!("--chmod={mode}")),
-        ];
-        options.into_iter().flatten().for_each(|option| text.push_str(&format!(" {option}")));
-        let shown = self.shown(&statement.text, &self.state.env);
+        let mut text = kind.shown(owner.as_deref(), chmod.as_deref());
+        let shown = self.shown(&statement.line, &self.state.env);
         let display = self.progress.next(&shown);
         self.progress.done -= 1;
         for word in paths(transfer) {

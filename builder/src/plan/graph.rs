@@ -2,7 +2,6 @@
 
 use dhow_layer_store::oci::ImageConfig;
 
-use super::observation::Observation;
 use super::op::Op;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -46,8 +45,6 @@ pub struct Plan {
     pub settings: Settings,
     /// What is dubious.
     pub warnings: Vec<Diagnostic>,
-    /// What the rules want to know.
-    pub(crate) observations: Vec<Observation>,
 }
 
 impl Plan {

@@ -5,7 +5,7 @@ use dhow_layer_store::oci::ImageConfig;
 use super::chain::Nodes;
 use super::graph::{NodeId, Plan};
 use super::history;
-use super::observation::Fact;
+use super::observation::{Fact, Observation};
 use super::op::{self, BaseImage, FilesFrom};
 use super::options::{Options, Selection};
 use super::settings;
@@ -30,26 +30,55 @@ pub fn lower(dockerfile: &Dockerfile, options: &Options, bases: &Bases) -> Resul
     let settings = settings::settings(options, &stages.globals, &mut diagnostics);
     diagnostics.extend(settings::unused_args(dockerfile, options, &stages.globals));
     let target = stages.target;
+    let mut shared = lower_stages(dockerfile, stages, bases, diagnostics);
+    let state = shared.states[target].take();
+    match state {
+        Some(state) if !shared.diagnostics.iter().any(Diagnostic::is_error) => Ok(finish(shared, state, settings)),
+        _ => Err(shared.diagnostics),
+    }
+}
+
+/// What comes to light when every stage is lowered, and what is wrong; base images that are not in `bases` count as
+/// empty ones.
+pub(crate) fn observe(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    bases: &Bases,
+) -> (Vec<Observation>, Vec<Diagnostic>) {
+    let options = Options { selection: Selection::All, ..options.clone() };
+    let mut diagnostics = Vec::new();
+    match Stages::new(dockerfile, &options, bases, &mut diagnostics) {
+        Some(stages) => {
+            let shared = lower_stages(dockerfile, stages, bases, diagnostics);
+            (shared.observations, shared.diagnostics)
+        }
+        None => (Vec::new(), diagnostics),
+    }
+}
+
+fn lower_stages<'a>(
+    dockerfile: &Dockerfile,
+    stages: Stages<'a>,
+    bases: &'a Bases,
+    diagnostics: Vec<Diagnostic>,
+) -> Shared<'a> {
     let mut shared = Shared {
         nodes: Nodes::default(),
         states: vec![None; stages.nodes.len()],
         observations: stages.observations.clone(),
         escape: dockerfile.escape,
         diagnostics,
-        options,
+        options: stages.options,
+        bases,
         stages,
     };
     for index in 0..shared.stages.nodes.len() {
         if shared.stages.nodes[index].needed {
-            lower_stage(&mut shared, index, bases);
+            lower_stage(&mut shared, index);
         }
     }
     shared.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
-    let state = shared.states[target].take();
-    match state {
-        Some(state) if !shared.diagnostics.iter().any(Diagnostic::is_error) => Ok(finish(shared, state, settings)),
-        _ => Err(shared.diagnostics),
-    }
+    shared
 }
 
 /// Turns the state of the target into the plan, and drops nodes that nothing needs after all.
@@ -72,7 +101,6 @@ fn finish(shared: Shared<'_>, mut state: State, settings: super::Settings) -> Pl
         base_history: state.base_history,
         settings,
         warnings: shared.diagnostics,
-        observations: shared.observations,
     };
     if options.selection == Selection::Needed {
         prune(&mut plan);
@@ -112,7 +140,7 @@ fn prune(plan: &mut Plan) {
     plan.layers.iter_mut().for_each(|layer| *layer = place(*layer));
 }
 
-fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
+fn lower_stage(shared: &mut Shared<'_>, index: usize) {
     let node = &shared.stages.nodes[index];
     let (stage, replaced, base) = (node.stage, node.replaced, node.base.clone());
     let triggers = std::mem::take(&mut shared.stages.nodes[index].triggers);
@@ -126,7 +154,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
         None => format!("stage-{index}"),
     };
     let mut progress = Progress { name, total, done: 0, prefix: "" };
-    let Some(state) = begin(shared, index, &mut progress, bases) else { return };
+    let Some(state) = begin(shared, index, &mut progress) else { return };
     let mut lowering = StageLowering { shared, state, index, cmd_set: false, statement: stage.span, progress };
     lowering.progress.prefix = "ONBUILD ";
     for trigger in &triggers {
@@ -142,7 +170,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize, bases: &Bases) {
 }
 
 /// The state in which a stage begins: its base's, with what the reference always does to it.
-fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: &Bases) -> Option<State> {
+fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Option<State> {
     let node = &shared.stages.nodes[index];
     let span = node.stage.span;
     let mut state = match node.base.clone() {
@@ -156,7 +184,7 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: 
             config.config.working_dir = "/".to_owned();
             state_of(config, shared.nodes.scratch(span))
         }
-        From::Base(image) => begin_base(shared, index, &image, progress, bases)?,
+        From::Base(image) => begin_base(shared, index, &image, progress)?,
     };
     let config = &mut state.config.config;
     if !config.env.iter().any(|variable| variable.starts_with("PATH=")) {
@@ -172,15 +200,9 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress, bases: 
     Some(state)
 }
 
-fn begin_base(
-    shared: &mut Shared<'_>,
-    index: usize,
-    image: &BaseImage,
-    progress: &mut Progress,
-    bases: &Bases,
-) -> Option<State> {
+fn begin_base(shared: &mut Shared<'_>, index: usize, image: &BaseImage, progress: &mut Progress) -> Option<State> {
     let stage = shared.stages.nodes[index].stage;
-    let mut config = match (bases.get(image), shared.options.selection) {
+    let mut config = match (shared.bases.get(image), shared.options.selection) {
         (Some(config), _) => {
             observe_platform(shared, index, image, config);
             config.clone()
@@ -206,7 +228,7 @@ fn observe_platform(shared: &mut Shared<'_>, index: usize, image: &BaseImage, co
         let (wanted, found) = (image.platform.to_string(), found.to_string());
         let kind = Fact::OtherBasePlatform { image: image.name(), wanted, found };
         let span = stage.from.base.span;
-        shared.observations.push(super::observation::Observation { kind, span, statement: stage.span });
+        shared.observations.push(Observation { kind, span, statement: stage.span });
     }
 }
 

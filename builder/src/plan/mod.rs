@@ -28,6 +28,7 @@ mod stages;
 pub use git::GitSource;
 pub use graph::{Epoch, Node, NodeId, Plan, Settings};
 pub use lower::lower;
+pub(crate) use lower::observe;
 pub use mode::{Bits, Change, FileKind, Mode, Operator};
 pub use mount::{Mount, MountKind, Ownership, Sharing};
 pub use op::{
@@ -56,4 +57,10 @@ pub fn bases(
         Some(stages) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(stages.requests),
         _ => Err(diagnostics),
     }
+}
+
+/// The value of the global scope when no build arguments are given, for the rule that asks.
+pub(crate) fn default_globals(dockerfile: &Dockerfile, options: &Options) -> crate::dockerfile::env::Env {
+    let options = Options { build_args: std::collections::BTreeMap::new(), ..options.clone() };
+    scope::globals(dockerfile, &options, &mut Vec::new())
 }

@@ -73,7 +73,7 @@ pub enum MountKind {
 
 impl MountKind {
     /// The node that it comes from.
-    pub(super) fn from_node(&self) -> Option<NodeId> {
+    pub(super) fn node(&self) -> Option<NodeId> {
         match self {
             Self::Bind { from: FilesFrom::Node(node), .. } | Self::Cache { from: FilesFrom::Node(node), .. } => {
                 Some(*node)
@@ -82,7 +82,7 @@ impl MountKind {
         }
     }
 
-    pub(super) fn from_node_mut(&mut self) -> Option<&mut NodeId> {
+    pub(super) fn node_mut(&mut self) -> Option<&mut NodeId> {
         match self {
             Self::Bind { from: FilesFrom::Node(node), .. } | Self::Cache { from: FilesFrom::Node(node), .. } => {
                 Some(node)

@@ -246,7 +246,7 @@ impl CopySource {
 /// The nodes that `op` refers to by itself, apart from the inputs of its node.
 pub(super) fn references(op: &mut Op) -> Vec<&mut NodeId> {
     match op {
-        Op::Run(run) => run.mounts.iter_mut().filter_map(|mount| mount.kind.from_node_mut()).collect(),
+        Op::Run(run) => run.mounts.iter_mut().filter_map(|mount| mount.kind.node_mut()).collect(),
         Op::Copy(copy) => copy.sources.iter_mut().filter_map(CopySource::node_mut).collect(),
         Op::Scratch | Op::Base(_) | Op::Workdir(_) | Op::Download(_) | Op::Git(_) => Vec::new(),
     }

@@ -33,10 +33,10 @@ impl StageLowering<'_, '_> {
         });
         let mut shown_env = self.state.env.clone();
         secret_env.for_each(|name| shown_env.set(name, "****"));
-        let shown = self.shown(&format!("{}{}", statement.text, command.summary), &shown_env);
+        let shown = self.shown(&format!("{}{}", statement.line, command.summary), &shown_env);
         let display = self.progress.next(&shown);
         let created_by = history::marked(&format!("RUN {}", self.with_args(&command.argv)));
-        let inputs = mounts.iter().filter_map(|mount| mount.kind.from_node()).collect();
+        let inputs = mounts.iter().filter_map(|mount| mount.kind.node()).collect();
         let op = RunOp {
             argv: command.argv,
             env: self.state.env.to_vec(),

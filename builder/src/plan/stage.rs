@@ -10,7 +10,7 @@ use super::observation::{Fact, Observation};
 use super::op::Op;
 use super::options::Options;
 use super::scope::word_error;
-use super::stages::Stages;
+use super::stages::{Bases, Stages};
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Expansion;
 use crate::dockerfile::ast::Instruction;
@@ -42,6 +42,7 @@ pub(super) struct State {
 pub(super) struct Shared<'a> {
     pub(super) stages: Stages<'a>,
     pub(super) options: &'a Options,
+    pub(super) bases: &'a Bases,
     pub(super) nodes: Nodes,
     /// The states of the stages that are lowered.
     pub(super) states: Vec<Option<State>>,

@@ -66,7 +66,7 @@ pub(super) struct Stages<'a> {
     pub(super) requests: Vec<BaseRequest>,
     pub(super) observations: Vec<Observation>,
     dockerfile: &'a Dockerfile,
-    options: &'a Options,
+    pub(super) options: &'a Options,
 }
 
 impl<'a> Stages<'a> {

@@ -7,7 +7,8 @@ use std::thread;
 use super::gzip::ParallelGzip;
 use crate::oci::Compression;
 
-/// The gzip level: 3 is over five times as fast as Docker's 6 on one thread at nearly the same size.
+/// The gzip level. Measured on programs and texts: 3 takes a quarter of the time of gzip's own 6 on one thread, and the
+/// result is 6 % larger.
 const GZIP_LEVEL: u32 = 3;
 
 /// Zstandard's own default.

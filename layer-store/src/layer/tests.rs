@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{Whiteouts, pack, unpack};
 use crate::root::{Device, Root, Timestamp};
 use crate::tarball::{EntryKind, TarEntry, TarReader, TarWriter};
+use crate::test_skip::skip;
 use crate::{Error, Result};
 
 fn tar(entries: &[TarEntry]) -> Vec<u8> {
@@ -181,7 +182,7 @@ fn literal_names_stay_but_cannot_be_packed() {
 #[test]
 fn attributes_survive() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("SKIP: owners and capabilities need root");
+        return skip("owners and capabilities need root");
     }
     let capability = b"\x01\x00\x00\x02\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
     let mut program = file("usr/bin/program");
@@ -220,7 +221,7 @@ fn sparse_files_keep_their_holes() {
         .args(["--format=gnu", "--sparse", "-cf", "-", "sparse"])
         .current_dir(temporary.path())
         .output();
-    let Ok(output) = output else { return eprintln!("SKIP: no tar program") };
+    let Ok(output) = output else { return skip("no tar program") };
     let target = tempfile::tempdir().unwrap();
     unpack(&output.stdout[..], &Root::open(target.path()).unwrap(), Whiteouts::Literal).unwrap();
     let metadata = fs::metadata(target.path().join("sparse")).unwrap();

@@ -3,6 +3,7 @@
 //! [`ActiveSnapshot`] is what a build step or a container works in: an overlay mount, or a copied tree where mounting is
 //! not allowed. What it holds becomes a layer by [`commit`](ActiveSnapshot::commit); dropped, it leaves nothing.
 
+mod classic;
 mod compare;
 mod container;
 mod copy;
@@ -13,8 +14,12 @@ mod settle;
 mod tree;
 
 use std::fs;
+use std::io;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::options::SnapshotterChoice;
 use crate::root::Root;
@@ -83,8 +88,31 @@ impl Store {
 
     /// The directories of the layers, unpacked.
     fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
-        stack.layers().iter().map(|id| self.layer(id)?.fs()).collect()
+        let layers = stack.layers().iter().map(|id| self.layer(id)).collect::<Result<Vec<_>>>()?;
+        unpack_missing(&layers)?;
+        layers.iter().map(Layer::fs).collect()
     }
+}
+
+/// Unpacks what is not unpacked, several layers at once.
+fn unpack_missing(layers: &[Layer]) -> Result<()> {
+    let missing: Vec<&Layer> = layers.iter().filter(|layer| !layer.is_unpacked()).collect();
+    if missing.len() < 2 {
+        return Ok(());
+    }
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(missing.len());
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        while let Some(layer) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+            layer.fs()?;
+        }
+        Ok(())
+    };
+    let panicked = |_| Error::stream("unpack the layers")(io::Error::other("a thread has panicked"));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(panicked)?)
+    })
 }
 
 impl ActiveSnapshot {
@@ -110,9 +138,10 @@ impl ActiveSnapshot {
     /// The file system refuses; nothing is left in the store then.
     pub fn commit(self) -> Result<Layer> {
         let store = self.staging.store().clone();
-        let done = StagingDir::create(store.clone())?;
-        self.tree.finish(&done.path().join("fs"))?;
-        store.publish_unsynced_layer(&done)
+        self.tree.finish(&self.staging.path().join("fs"))?;
+        let layer = store.publish_unsynced_layer(&self.staging)?;
+        self.staging.remove_later();
+        Ok(layer)
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
+use super::classic;
 use crate::{Error, Result};
 
 /// The kernel's limit on lower directories (`OVL_MAX_STACK`).
@@ -44,18 +45,40 @@ pub(crate) enum Durability {
 
 /// Mounts `lowers`, lowest first, and returns the detached mount. Without `upper` it is read-only.
 ///
-/// At least one lower directory is needed with an upper one, two without.
-pub(crate) fn mount(lowers: &[PathBuf], upper: Option<Upper<'_>>) -> Result<OwnedFd> {
+/// At least one lower directory is needed with an upper one, two without. In the directory `scratch` a mount point may be
+/// made for a moment.
+pub(crate) fn mount(lowers: &[PathBuf], upper: Option<Upper<'_>>, scratch: &Path) -> Result<OwnedFd> {
     if lowers.len() > MAX_LAYERS {
         return Err(Error::TooManyLayers(lowers.len()));
     }
-    let lowers = lowers.iter().rev().map(|path| Lower::open(path)).collect::<Result<Vec<_>>>()?;
-    let error = |(step, source): Failure| Error::Mount { layers: lowers.len(), step, source: source.into() };
-    match configure(&lowers, upper, Marks::User) {
-        // Before 5.11 there are only `trusted.` marks, and before 5.10 no volatile mounts.
-        Err((_, Errno::INVAL)) => configure(&lowers, upper, Marks::Trusted).map_err(error),
-        other => other.map_err(error),
+    let mut failure = ("options", Errno::INVAL);
+    for style in STYLES {
+        let mounted = match configure(lowers, upper, style) {
+            Err((_, Errno::TOOBIG)) => mount_with_path(lowers, upper, (style, scratch)),
+            other => other,
+        };
+        match mounted {
+            // The kernel may know the next style only.
+            Err(next @ (_, Errno::INVAL | Errno::TOOBIG)) => failure = next,
+            Err(other) => return Err(error(lowers, other)),
+            Ok(mount) => return Ok(mount),
+        }
     }
+    Err(error(lowers, failure))
+}
+
+fn error(lowers: &[PathBuf], (step, source): Failure) -> Error {
+    Error::Mount { layers: lowers.len(), step, source: source.into() }
+}
+
+fn mount_with_path(
+    lowers: &[PathBuf],
+    upper: Option<Upper<'_>>,
+    (style, scratch): (Style, &Path),
+) -> Result<OwnedFd, Failure> {
+    let failed = |error: io::Error| ("mkdir", Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    let point = tempfile::tempdir_in(scratch).map_err(failed)?;
+    classic::mount(lowers, upper, (style, point.path()))
 }
 
 /// Another descriptor of a mount, for somebody who will attach it.
@@ -76,84 +99,179 @@ pub(crate) fn open_root(mount: &OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// The step of a mount and why it failed.
-type Failure = (&'static str, Errno);
+pub(super) type Failure = (&'static str, Errno);
+
+/// Ways of saying the same to kernels of different ages, newest first.
+const STYLES: [Style; 4] = [
+    Style { lowers: Lowers::One, marks: Marks::User },
+    Style { lowers: Lowers::All, marks: Marks::User },
+    Style { lowers: Lowers::One, marks: Marks::Trusted },
+    Style { lowers: Lowers::All, marks: Marks::Trusted },
+];
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    lowers: Lowers,
+    pub(super) marks: Marks,
+}
+
+/// How lower directories are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lowers {
+    /// One an option (6.7).
+    One,
+    /// All in one option.
+    All,
+}
 
 /// The name space of the overlay's own attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Marks {
+pub(super) enum Marks {
+    /// `user.overlay.` (5.11).
     User,
+    /// `trusted.overlay.`, which needs root.
     Trusted,
 }
 
 /// A lower directory with a path that is short enough for an option.
-struct Lower {
-    path: Vec<u8>,
+pub(super) struct Lower {
+    pub(super) path: Vec<u8>,
     /// Keeps a path below `/proc/self/fd` valid.
     _handle: Option<File>,
 }
 
 impl Lower {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.len() <= MAX_VALUE {
             return Ok(Self { path: bytes.to_vec(), _handle: None });
         }
-        let handle = File::open(path).map_err(Error::io("open", path))?;
+        Self::open_short(path)
+    }
+
+    /// With a path that is short whatever the directory's is.
+    pub(super) fn open_short(path: &Path) -> io::Result<Self> {
+        let handle = File::open(path)?;
         Ok(Self { path: format!("/proc/self/fd/{}", handle.as_raw_fd()).into_bytes(), _handle: Some(handle) })
     }
 }
 
-fn configure(lowers: &[Lower], upper: Option<Upper<'_>>, marks: Marks) -> Result<OwnedFd, Failure> {
-    let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|error| ("fsopen", error))?;
-    let set = |key: &str, value: &[u8]| rustix::mount::fsconfig_set_string(context.as_fd(), key, value);
-    set("source", b"dhow").map_err(|error| ("source", error))?;
-    set_lowers(&context, lowers)?;
-    for (key, value) in [("index", "off"), ("redirect_dir", "off"), ("metacopy", "off")] {
-        // A kernel that was built without one of these has it off.
-        let _ = set(key, value.as_bytes());
+fn configure(lowers: &[PathBuf], upper: Option<Upper<'_>>, style: Style) -> Result<OwnedFd, Failure> {
+    let open = |path: &Path| Lower::open(path).map_err(|_| ("open", Errno::NOENT));
+    let lowers = lowers.iter().rev().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+    let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(at("fsopen"))?;
+    let set = |key: &'static str, value: &[u8]| {
+        rustix::mount::fsconfig_set_string(context.as_fd(), key, value).map_err(at(key))
+    };
+    set("source", b"dhow")?;
+    match style.lowers {
+        Lowers::One => lowers.iter().try_for_each(|lower| set("lowerdir+", &lower.path))?,
+        Lowers::All => set("lowerdir", &short_list(&lowers)?)?,
     }
-    if marks == Marks::User {
-        rustix::mount::fsconfig_set_flag(&context, "userxattr").map_err(|error| ("userxattr", error))?;
+    for key in style.switched_off() {
+        set(key, b"off")?;
     }
-    let mut handles = Vec::new();
+    let flags = style.flags(upper);
+    for flag in flags {
+        rustix::mount::fsconfig_set_flag(&context, *flag).map_err(at(flag))?;
+    }
     if let Some(upper) = upper {
-        for (key, path) in [("upperdir", upper.upper), ("workdir", upper.work)] {
-            let path = Lower::open(path).map_err(|_| (key, Errno::NOENT))?;
-            set(key, &path.path).map_err(|error| (key, error))?;
-            handles.push(path);
-        }
-        if upper.durability == Durability::Volatile && marks == Marks::User {
-            rustix::mount::fsconfig_set_flag(&context, "volatile").map_err(|error| ("volatile", error))?;
-        }
+        let (upper, work) = (open(upper.upper)?, open(upper.work)?);
+        set("upperdir", &upper.path)?;
+        set("workdir", &work.path)?;
     }
-    rustix::mount::fsconfig_create(&context).map_err(|error| ("create", error))?;
+    rustix::mount::fsconfig_create(&context).map_err(at("create"))?;
     let attributes = if upper.is_some() { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_RDONLY };
-    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(|error| ("fsmount", error))
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(at("fsmount"))
 }
 
-/// One option a layer where the kernel takes that (6.7), else all in one.
-fn set_lowers(context: &OwnedFd, lowers: &[Lower]) -> Result<(), Failure> {
-    for (index, lower) in lowers.iter().enumerate() {
-        match rustix::mount::fsconfig_set_string(context, "lowerdir+", lower.path.as_slice()) {
-            Err(Errno::INVAL) if index == 0 => return set_lowers_at_once(context, lowers),
-            other => other.map_err(|error| ("lowerdir+", error))?,
+impl Style {
+    /// Features that must not be on, as each layer has to stand by itself.
+    pub(super) fn switched_off(self) -> &'static [&'static str] {
+        match self.marks {
+            // The others are off with `userxattr`, and may not even be named.
+            Marks::User => &["index"],
+            Marks::Trusted => &["index", "redirect_dir", "metacopy"],
         }
     }
-    Ok(())
+
+    /// The options without a value.
+    pub(super) fn flags(self, upper: Option<Upper<'_>>) -> &'static [&'static str] {
+        match (self.marks, upper.map(|upper| upper.durability)) {
+            (Marks::User, Some(Durability::Volatile)) => &["userxattr", "volatile"],
+            (Marks::User, _) => &["userxattr"],
+            // Kernels without `userxattr` may be without `volatile` too.
+            (Marks::Trusted, _) => &[],
+        }
+    }
 }
 
-fn set_lowers_at_once(context: &OwnedFd, lowers: &[Lower]) -> Result<(), Failure> {
-    let mut value = Vec::new();
-    for lower in lowers {
-        if !value.is_empty() {
-            value.push(b':');
+fn short_list(lowers: &[Lower]) -> Result<Vec<u8>, Failure> {
+    let value = lowers.iter().map(|lower| escaped(&lower.path)).collect::<Vec<_>>().join(&b':');
+    if value.len() > MAX_VALUE { Err(("lowerdir", Errno::TOOBIG)) } else { Ok(value) }
+}
+
+/// A path in an option: colons separate, commas end.
+pub(super) fn escaped(path: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(path.len());
+    for byte in path {
+        if matches!(byte, b':' | b'\\' | b',') {
+            text.push(b'\\');
         }
-        for byte in &lower.path {
-            if matches!(byte, b':' | b'\\' | b',') {
-                value.push(b'\\');
+        text.push(*byte);
+    }
+    text
+}
+
+pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Failure {
+    move |source| (step, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{Durability, STYLES, Upper, clone_mount, configure, mount_with_path, open_root};
+    use crate::root::Root;
+    use crate::snapshot::make_dir;
+    use crate::test_skip::skip;
+
+    #[test]
+    fn every_style_that_old_kernels_need_mounts_the_same() {
+        for (index, style) in STYLES.into_iter().enumerate() {
+            for by_path in [false, true] {
+                let directory = tempfile::tempdir().unwrap();
+                let dir = |name: &str| {
+                    make_dir(&directory.path().join(name)).unwrap();
+                    directory.path().join(name)
+                };
+                let lowers: Vec<_> =
+                    (0..if by_path { 150 } else { 2 }).map(|layer| dir(&format!("a,b:{layer}"))).collect();
+                for (layer, lower) in lowers.iter().enumerate() {
+                    fs::write(lower.join(layer.to_string()), "").unwrap();
+                }
+                let (upper, work) = (dir("upper"), dir("work"));
+                let upper = Upper { upper: &upper, work: &work, durability: Durability::Volatile };
+                let mounted = if by_path {
+                    mount_with_path(&lowers, Some(upper), (style, directory.path()))
+                } else {
+                    configure(&lowers, Some(upper), style)
+                };
+                let mount = match mounted {
+                    Err((step, error)) if error == rustix::io::Errno::PERM => {
+                        return skip(format!("may not mount ({step}: {error})"));
+                    }
+                    // Paths with a colon cannot be given at once with a kernel that takes them one by one.
+                    other => other.unwrap_or_else(|error| panic!("style {index} by path {by_path}: {error:?}")),
+                };
+                let root = Root::from_fd(open_root(&clone_mount(&mount).unwrap()).unwrap());
+                assert_eq!(root.read_dir(Path::new("/")).unwrap().len(), lowers.len());
+                root.remove_all(Path::new("0")).unwrap();
+                assert_eq!(fs::read_dir(directory.path().join("upper")).unwrap().count(), 1);
+                let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+                assert!(!mounts.contains(&directory.path().display().to_string()));
             }
-            value.push(*byte);
         }
     }
-    rustix::mount::fsconfig_set_string(context, "lowerdir", value.as_slice()).map_err(|error| ("lowerdir", error))
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{EntryKind, TarEntry, TarReader, TarWriter};
 use crate::root::{Device, Timestamp};
+use crate::test_skip::skip;
 
 fn written(entries: &[(TarEntry, &[u8])]) -> Vec<u8> {
     let mut writer = TarWriter::new(Vec::new());
@@ -57,7 +58,7 @@ fn what_is_written_is_read_back() {
 fn gnu_tar_lists_what_we_write() {
     let mut child = match Command::new("tar").args(["-tf", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() {
         Ok(child) => child,
-        Err(error) => return eprintln!("SKIP: no tar program: {error}"),
+        Err(error) => return skip(format!("no tar program: {error}")),
     };
     child.stdin.take().unwrap().write_all(&written(&samples())).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -88,7 +89,7 @@ fn formats_of_gnu_tar_are_read() {
         &["--format=pax", "--sparse", "--sparse-version=1.0"],
     ] {
         let output = Command::new("tar").args(arguments).args(["-cf", "-", "t"]).current_dir(temporary.path()).output();
-        let Ok(output) = output else { return eprintln!("SKIP: no tar program") };
+        let Ok(output) = output else { return skip("no tar program") };
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         let found = read(&output.stdout).unwrap();
         let data = |name: &str| found.iter().find(|(entry, _)| entry.path.ends_with(name.as_bytes())).unwrap();

@@ -99,3 +99,57 @@ impl Helper {
         Error::CredentialHelper { program: self.program.clone(), operation, reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::{Credential, Helper};
+
+    /// Keeps one secret in a file beside it, as the protocol of docker-credential-helpers wants.
+    const SCRIPT: &str = r#"#!/bin/sh
+kept="$0.kept"
+case "$1" in
+get) read -r server || true
+     if [ -f "$kept" ]; then cat "$kept"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+store) cat > "$kept" ;;
+erase) rm "$kept" || { echo "cannot erase"; exit 2; } ;;
+esac
+"#;
+
+    fn helper(directory: &Path, script: &str) -> Helper {
+        let path = directory.join("docker-credential-test");
+        fs::write(&path, script).expect("a script");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("a mode");
+        Helper { program: path.display().to_string() }
+    }
+
+    #[test]
+    fn a_credential_is_kept_found_and_forgotten() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let helper = helper(directory.path(), SCRIPT);
+        assert_eq!(helper.get("r.example").expect("get"), None);
+        for credential in [
+            Credential::Basic { username: "me".to_owned(), password: "s\"e".to_owned() },
+            Credential::IdentityToken("token".to_owned()),
+        ] {
+            helper.store("r.example", &credential).expect("store");
+            assert_eq!(helper.get("r.example").expect("get"), Some(credential));
+        }
+        helper.erase("r.example").expect("erase");
+        let error = helper.erase("r.example").expect_err("nothing to erase");
+        assert!(error.to_string().contains("cannot erase"), "{error}");
+    }
+
+    #[test]
+    fn helpers_that_fail_are_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let error = helper(directory.path(), "#!/bin/sh\necho nonsense\n").get("r").expect_err("no JSON");
+        assert!(error.to_string().contains("its answer cannot be read"), "{error}");
+        let error = Helper::new("that-nobody-has").get("r").expect_err("no such program");
+        assert!(error.to_string().contains("docker-credential-that-nobody-has"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("credHelpers")));
+    }
+}

@@ -16,13 +16,12 @@ use crate::repository::MAX_MANIFEST;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Document {
+    schema_version: Option<u32>,
     pub(crate) media_type: Option<String>,
     pub(crate) artifact_type: Option<String>,
     pub(crate) config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
     pub(crate) subject: Option<Descriptor>,
     #[serde(default)]
     pub(crate) annotations: Option<std::collections::BTreeMap<String, String>>,
@@ -153,23 +152,33 @@ fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Document, Refusal> 
         }
         _ => (),
     }
-    match ManifestKind::detect(&MediaType::from(sent_as), bytes) {
-        Some(ManifestKind::Schema1) => Err(invalid("schema 1 is not supported".to_owned())),
-        Some(ManifestKind::Manifest | ManifestKind::Index) => Ok(document),
-        None => Err(invalid("neither a manifest nor an index".to_owned())),
+    let is_whole = match ManifestKind::detect(&MediaType::from(sent_as), bytes) {
+        Some(ManifestKind::Schema1) => return Err(invalid("schema 1 is not supported".to_owned())),
+        Some(ManifestKind::Manifest) => document.config.is_some() && document.layers.is_some(),
+        Some(ManifestKind::Index) => document.manifests.is_some(),
+        None => false,
+    };
+    match is_whole && document.schema_version == Some(2) {
+        true => Ok(document),
+        false => Err(invalid("neither a manifest nor an index".to_owned())),
     }
 }
 
 fn check_parts(storage: &Storage, name: &str, document: &Document) -> Result<(), Refusal> {
-    let blobs = document.config.iter().chain(&document.layers).map(|blob| (Kind::Layer, blob));
-    let parts = blobs.chain(document.manifests.iter().map(|manifest| (Kind::Manifest, manifest)));
+    let blobs = document.config.iter().chain(document.layers.iter().flatten()).map(|blob| (Kind::Layer, blob));
+    let parts = blobs.chain(document.manifests.iter().flatten().map(|manifest| (Kind::Manifest, manifest)));
     for (kind, part) in parts {
-        // Layers with other places to get them from need not be pushed.
-        if part.urls.is_empty() && storage.open_content(name, kind, &part.digest)?.is_none() {
+        if !is_elsewhere(part) && storage.open_content(name, kind, &part.digest)?.is_none() {
             return Err(Refusal::new(Code::ManifestBlobUnknown, format!("{} was not pushed", part.digest)));
         }
     }
     Ok(())
+}
+
+/// Layers that may not be distributed, or have other places to get them from, need not be pushed.
+fn is_elsewhere(part: &Descriptor) -> bool {
+    let kind = part.media_type.as_str();
+    !part.urls.is_empty() || kind.contains(".nondistributable.") || kind.contains(".rootfs.foreign.")
 }
 
 fn unknown(reference: &ManifestName) -> Refusal {

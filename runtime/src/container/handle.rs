@@ -219,8 +219,11 @@ impl Container {
             }
             said.push(byte[0]);
         }
-        let _ = child.wait();
+        let status = child.wait().map_err(|error| Error::system("wait for a supervisor", error))?;
         let said = String::from_utf8_lossy(&said).trim().to_owned();
-        Err(Error::Supervisor(if said.is_empty() { "its supervisor ended".to_owned() } else { said }))
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        let said = if said.is_empty() { "its supervisor ended without a word" } else { said };
+        let exit_code = status.code().filter(|code| *code != 0).unwrap_or(125);
+        Err(Error::Supervisor { said: said.to_owned(), exit_code })
     }
 }

@@ -61,6 +61,11 @@ impl Pump {
         self.closed
     }
 
+    /// Whether this is output of which something could not be written.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.stream.is_some() && self.written < self.buffer.len()
+    }
+
     /// What to poll for.
     pub(crate) fn interest(&self) -> (BorrowedFd<'_>, PollFlags) {
         match &self.to {

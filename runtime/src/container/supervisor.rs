@@ -7,10 +7,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bundle::Bundle;
 use crate::container::control::{self, Request};
@@ -31,6 +32,9 @@ pub(crate) const STARTED: u8 = 0;
 
 /// The size of a terminal that nobody looks at yet.
 const UNSEEN: WindowSize = WindowSize { rows: 24, columns: 80 };
+
+/// How long a program may go on whose reader has gone. As process 1 it is immune to SIGPIPE, which ends any other.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// So many times a person asks a program to end before it is killed.
 const PATIENCE: u32 = 3;
@@ -130,6 +134,8 @@ struct Supervision<'a> {
     waiting: Vec<UnixStream>,
     exit: Option<Exit>,
     asked_to_end: u32,
+    /// When the program is killed because nobody reads its output.
+    deadline: Option<Instant>,
     _raw: Option<RawTerminal>,
 }
 
@@ -176,6 +182,7 @@ impl<'a> Supervision<'a> {
             waiting: Vec::new(),
             exit: None,
             asked_to_end: 0,
+            deadline: None,
             _raw: raw,
         })
     }
@@ -191,6 +198,10 @@ impl<'a> Supervision<'a> {
             for ready in self.poll()? {
                 self.serve(ready)?;
             }
+            if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                self.deadline = None;
+                self.signaller.kill()?;
+            }
             self.pumps.retain(|pump| !pump.is_closed());
         }
     }
@@ -205,7 +216,9 @@ impl<'a> Supervision<'a> {
         }
         let mut polled: Vec<PollFd<'_>> =
             sources.iter().map(|(_, descriptor, flags)| PollFd::from_borrowed_fd(*descriptor, *flags)).collect();
-        match poll(&mut polled, None) {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        match poll(&mut polled, left.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(Error::system("wait for a container", errno)),
         }
@@ -238,6 +251,9 @@ impl<'a> Supervision<'a> {
             }
         });
         if turn == Turn::Closed {
+            if pump.is_unread() {
+                self.deadline = Some(Instant::now() + UNREAD);
+            }
             pump.close();
         }
         logged.map_err(|error| Error::io("write the log in", self.container.directory(), error))

@@ -144,7 +144,7 @@ fn read(cx: &mut Context<'_, '_>) -> Option<Statement> {
     Some(Statement {
         instruction,
         keyword: cx.written_keyword(),
-        text: cx.line.trim().text().to_owned(),
+        line: cx.line.trim().text().to_owned(),
         comments: cx.raw.comments.clone(),
         span: cx.line.span().to(cx.raw.span),
         empty_continuation: cx.raw.empty_continuation,
