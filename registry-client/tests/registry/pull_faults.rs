@@ -132,3 +132,16 @@ async fn a_manifest_with_another_digest_is_refused() {
     let error = fixture.pull(&TestStore::new(), &client()).await.expect_err("corrupt");
     assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_not_waited_for_forever() {
+    // Accepts connections and never says anything.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut options = options();
+    options.timeouts.idle = Duration::from_millis(100);
+    options.retry.attempts = 1;
+    let error = Client::new(options).expect("a client").ping(&address.to_string()).await.expect_err("silence");
+    assert!(matches!(error, Error::Stalled { .. }), "{error:?}");
+    drop(listener);
+}
