@@ -1,5 +1,7 @@
 //! The remedy for each failure, in one place. No I/O.
 
+use std::io;
+
 use crate::error::{ConnectFailure, Error, StatusError};
 
 /// The remedy for `error`, if there is one to name.
@@ -34,7 +36,17 @@ pub(crate) fn of(error: &Error) -> Option<String> {
         }
         Error::Store(error) => error.hint(),
         Error::InvalidRegistry(_) | Error::Settings { .. } | Error::Protocol { .. } | Error::Document { .. } => None,
-        Error::Io { .. } => None,
+        Error::Io { subject, source, .. } => of_io(subject, source.kind()),
+    }
+}
+
+fn of_io(subject: &str, kind: io::ErrorKind) -> Option<String> {
+    match kind {
+        io::ErrorKind::AddrInUse => Some(format!("another program listens on `{subject}`: choose another address")),
+        io::ErrorKind::AddrNotAvailable => Some(format!("`{subject}` is no address of this machine")),
+        io::ErrorKind::PermissionDenied => Some(format!("check the rights to use `{subject}`, or choose another")),
+        io::ErrorKind::StorageFull => Some("the disk is full: make room, or choose another directory".to_owned()),
+        _ => None,
     }
 }
 
