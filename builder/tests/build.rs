@@ -155,5 +155,5 @@ fn heredocs_and_archives() {
         "x 755 0:0 /\nx/dir 755 0:0 /\nx/dir/in 640 7:8 in\nx/one 644 0:0 1\nx/three 644 0:0 three\nx/two 644 0:0 two"
     );
     assert!(site.files(&image, "y/a.tar").starts_with("y/a.tar 644 0:0 "));
-    assert!(site.files(&image, "z").contains("z/dir/in 640 5:6 in"), "{}", site.files(&image, "z"));
+    assert!(site.files(&image, "z").contains("z/dir/in 640 7:8 in"), "{}", site.files(&image, "z"));
 }

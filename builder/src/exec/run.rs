@@ -46,7 +46,11 @@ impl Run<'_> {
     /// # Errors
     /// [`BuildError::Exit`] with its code if it is not 0, [`BuildError::Sandbox`] if it cannot be started.
     pub(crate) fn execute(&self, snapshot: &ActiveSnapshot, mounts: &mut MountSet) -> Result<Usage> {
-        let user = User::resolve(snapshot.root().as_fd(), &self.op.user)?;
+        let mut user = User::resolve(snapshot.root().as_fd(), &self.op.user)?;
+        // The reference lists the group itself among the further ones.
+        if !user.additional_gids.contains(&user.gid) {
+            user.additional_gids.push(user.gid);
+        }
         let process = self.process(user, mounts);
         let rootfs = match snapshot.rootfs()? {
             SnapshotRootfs::Mount(mount) => Rootfs::Mount(mount),
@@ -96,11 +100,7 @@ impl Run<'_> {
                 mount.source = MountSource::Tmpfs { size: Some(size), mode: 0o1777 };
             }
         }
-        let files = [
-            (self.defaults.resolv_conf.clone(), "/etc/resolv.conf"),
-            (self.hosts(), "/etc/hosts"),
-            (format!("{}\n", self.hostname()).into_bytes(), "/etc/hostname"),
-        ];
+        let files = [(self.defaults.resolv_conf.clone(), "/etc/resolv.conf"), (self.hosts(), "/etc/hosts")];
         bundle.mounts.extend(files.map(|(content, target)| SandboxMount::file(content, target).read_only()));
         bundle.mounts.extend(mounts);
         bundle.mounts.extend(self.script());

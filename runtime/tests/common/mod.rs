@@ -25,7 +25,7 @@ impl BusyboxRoot {
     /// A fresh root, or `None` (said aloud) on a machine without a static busybox.
     pub(crate) fn new() -> Option<Self> {
         if !Path::new(BUSYBOX).exists() {
-            eprintln!("SKIP: no {BUSYBOX}; install the package busybox-static");
+            skip(&format!("no {BUSYBOX}; install the package busybox-static"));
             return None;
         }
         let root = Self { dir: tempfile::tempdir().unwrap() };
@@ -54,7 +54,7 @@ impl BusyboxRoot {
     pub(crate) fn add_host_program(&self, path: &str) -> bool {
         let listed = std::process::Command::new("ldd").arg(path).output();
         let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
-            eprintln!("SKIP: no ldd");
+            skip("no ldd");
             return false;
         };
         let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
@@ -62,7 +62,7 @@ impl BusyboxRoot {
             let target = self.path().join(file.trim_start_matches('/'));
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             if let Err(error) = fs::copy(file, &target) {
-                eprintln!("SKIP: cannot copy {file}: {error}");
+                skip(&format!("cannot copy {file}: {error}"));
                 return false;
             }
         }
@@ -108,6 +108,12 @@ pub(crate) fn wants_root() -> bool {
     is_root
 }
 
+/// Says why a test does not run; with `DHOW_TEST_NO_SKIP` set, as on a machine that has all, that is a failure.
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("DHOW_TEST_NO_SKIP").is_none(), "nothing may skip here, but: {reason}");
+    eprintln!("SKIP: {reason}");
+}
+
 /// What a program said and how it ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -137,7 +143,7 @@ fn read(file: &mut File) -> String {
 pub(crate) fn example(name: &str) -> Option<PathBuf> {
     let path = std::env::current_exe().ok()?.parent()?.parent()?.join("examples").join(name);
     if !path.exists() {
-        eprintln!("SKIP: {} is not built", path.display());
+        skip(&format!("{} is not built", path.display()));
         return None;
     }
     Some(path)
@@ -171,11 +177,14 @@ pub(crate) enum User {
 impl User {
     /// Copies an example beside the root and gives both to the user; `None`, said aloud, where that cannot be.
     pub(crate) fn example(self, name: &str, root: &Path) -> Option<PathBuf> {
-        if !wants_root() || (self == Self::WithSubordinateIds && !make_test_user()) {
-            return None;
-        }
         let program = root.join(name);
         fs::copy(example(name)?, &program).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            return self.is_myself().then_some(program);
+        }
+        if self == Self::WithSubordinateIds && !make_test_user() {
+            return None;
+        }
         let owner = match self {
             Self::WithSubordinateIds => "dhowtest",
             Self::WithoutAccount => "54321",
@@ -185,8 +194,26 @@ impl User {
         Some(program)
     }
 
+    /// An ordinary user who runs the tests can be no other than itself.
+    fn is_myself(self) -> bool {
+        let subordinate = fs::read_to_string("/etc/subuid").unwrap_or_default();
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid)).unwrap_or_default();
+        let name = line.split(':').next().unwrap_or_default();
+        let has_ids = subordinate.lines().any(|line| line.split(':').next() == Some(name));
+        let is_me = has_ids == (self == Self::WithSubordinateIds);
+        if !is_me {
+            eprintln!("SKIP: the tests run as user {uid}, who cannot be {self:?}");
+        }
+        is_me
+    }
+
     /// A command that runs as the user.
     pub(crate) fn command(self, program: &Path) -> std::process::Command {
+        if !rustix::process::geteuid().is_root() {
+            return std::process::Command::new(program);
+        }
         let (user, group) = match self {
             Self::WithSubordinateIds => ("dhowtest".to_owned(), primary_group("dhowtest")),
             Self::WithoutAccount => ("54321".to_owned(), "54321".to_owned()),
@@ -217,7 +244,7 @@ fn make_test_user() -> bool {
             .status()
             .is_ok_and(|status| status.success());
     if !made || !Path::new("/usr/bin/newuidmap").exists() {
-        eprintln!("SKIP: no user `dhowtest` with subordinate ids; packages passwd and uidmap make one possible");
+        skip("no user `dhowtest` with subordinate ids; packages passwd and uidmap make one possible");
         return false;
     }
     true
