@@ -12,8 +12,9 @@ use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{BuildError, Result};
 use crate::event::Event;
 use crate::exec::{Executor, STACK_SIZE};
-use crate::plan::{BaseImage, BaseSource, Bases, Plan, bases, lower};
+use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
 use crate::request::{BuildEnv, BuildRequest};
+use crate::source::Span;
 use crate::source_image::ResolvedImage;
 
 /// What a build made.
@@ -30,9 +31,10 @@ pub struct Built {
 pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     let (dockerfile, warnings) = parse(request.dockerfile).into_result().map_err(BuildError::Dockerfile)?;
     warn(request, env, &warnings);
-    let images = resolve_bases(&dockerfile, request, env)?;
+    let mut images = resolve_bases(&dockerfile, request, env)?;
     let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
     let plan = lower(&dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+    resolve_others(&plan, (request, env), &mut images)?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let image = execute(&plan, (request, env), &images)?;
@@ -51,7 +53,7 @@ fn resolve_bases(
     request: &BuildRequest<'_>,
     env: BuildEnv<'_>,
 ) -> Result<BTreeMap<BaseImage, ResolvedImage>> {
-    let mut images: BTreeMap<BaseImage, ResolvedImage> = BTreeMap::new();
+    let mut images = BTreeMap::new();
     let mut configs = Bases::new();
     loop {
         let missing = bases(dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
@@ -59,20 +61,36 @@ fn resolve_bases(
             return Ok(images);
         }
         for base in missing {
-            env.cancel.check()?;
-            let BaseSource::Image(reference) = &base.image.source else {
-                return Err(BuildError::Unsupported(format!("the build context `{}`", base.image.name())));
-            };
-            let resolved = env.images.resolve(reference, &base.image.platform, request.pull);
-            let resolved = resolved.map_err(|source| BuildError::Image {
-                reference: Box::new(reference.clone()),
-                span: base.span,
-                source,
-            })?;
+            let resolved = resolve(&base.image, base.span, (request, env))?;
             configs.insert(base.image.clone(), resolved.config.clone());
             images.insert(base.image, resolved);
         }
     }
+}
+
+/// Asks for the images that are only copied from or mounted.
+fn resolve_others(
+    plan: &Plan,
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    images: &mut BTreeMap<BaseImage, ResolvedImage>,
+) -> Result<()> {
+    for node in &plan.nodes {
+        if let Op::Base(image) = &node.op
+            && !images.contains_key(image)
+        {
+            images.insert(image.clone(), resolve(image, node.span, (request, env))?);
+        }
+    }
+    Ok(())
+}
+
+fn resolve(image: &BaseImage, span: Span, (request, env): (&BuildRequest<'_>, BuildEnv<'_>)) -> Result<ResolvedImage> {
+    env.cancel.check()?;
+    let BaseSource::Image(reference) = &image.source else {
+        return Err(BuildError::Unsupported(format!("the build context `{}`", image.name())));
+    };
+    let resolved = env.images.resolve(reference, &image.platform, request.pull);
+    resolved.map_err(|source| BuildError::Image { reference: Box::new(reference.clone()), span, source })
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.

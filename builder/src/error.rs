@@ -79,14 +79,6 @@ pub enum BuildError {
     /// The value of `--chmod` is no mode.
     #[error("`{0}` is not a file mode")]
     InvalidMode(String),
-    /// An archive that `ADD` should unpack is of a kind that dhow cannot read.
-    #[error("`{}` is compressed with {compression}, which dhow cannot unpack", .path.display())]
-    UnknownCompression {
-        /// The archive in the context.
-        path: PathBuf,
-        /// The compression's name.
-        compression: &'static str,
-    },
     /// An archive that `ADD` unpacks is damaged.
     #[error("cannot unpack `{}`", .path.display())]
     Archive {
@@ -168,7 +160,6 @@ impl BuildError {
             Self::InvalidMode(_) => {
                 Some("write it in octal such as `0755`, or in letters such as `u=rwX,go=rX`".to_owned())
             }
-            Self::UnknownCompression { .. } => Some("compress it with gzip or zstd, or unpack it in a RUN".to_owned()),
             Self::Archive { .. } => Some("check it with `tar -tvf`; COPY takes it as it is".to_owned()),
             Self::NotGiven { kind, id } => {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };

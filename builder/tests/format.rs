@@ -43,6 +43,7 @@ const CASES: &[(&str, &str)] = &[
     ("FROM a\nHEALTHCHECK   --retries=2   cmd  x  y\n", "FROM a\nHEALTHCHECK --retries=2 cmd  x  y\n"),
     ("FROM a\nEXPOSE 1    2\\\n 3\n", "FROM a\nEXPOSE 1 2 \\\n    3\n"),
     ("FROM a\n# end\n\n\n", "FROM a\n# end\n"),
+    ("FROM a\nENV A b\\\n\\", "FROM a\nENV A b\n"),
     ("FROM \\\n  a \\\n  as b\n", "FROM \\\n    a \\\n    as b\n"),
 ];
 

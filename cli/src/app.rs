@@ -36,18 +36,10 @@ impl App {
         if let Some(store) = self.store.borrow().as_ref() {
             return Ok(store.clone());
         }
-        let store = self.open_store()?;
+        let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
+        let store = Store::open(&self.root()?, options)?;
         *self.store.borrow_mut() = Some(store.clone());
         Ok(store)
-    }
-
-    /// The store, for the caller only: it is in use no longer than the caller holds it.
-    ///
-    /// # Errors
-    /// As for [`App::store`].
-    pub(crate) fn open_store(&self) -> anyhow::Result<Store> {
-        let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
-        Ok(Store::open(&self.root()?, options)?)
     }
 
     /// Lets go of the store, so that other processes may sweep it while a container runs.

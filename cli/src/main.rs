@@ -49,6 +49,9 @@ fn run(cli: Cli) -> Exit {
     if matches!(cli.command, Command::SuperviseContainer(_)) {
         dhow_runtime::become_supervisor();
     }
+    if cli.global.debug {
+        report::tell_all();
+    }
     let privilege = match enter(&cli) {
         Ok(Place::Inside(privilege)) => privilege,
         Ok(Place::Outside(exit)) => return exit,

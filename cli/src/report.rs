@@ -3,10 +3,14 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::{Exit, SIGNAL_BASE};
 use crate::failure;
 use crate::output;
+
+/// Whether reports leave nothing out. Errors are reported in many places, all for the one person who typed `--debug`.
+static DETAIL: AtomicBool = AtomicBool::new(false);
 
 /// Prints `error` and returns the exit code it stands for.
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
@@ -25,7 +29,7 @@ pub(crate) fn text(error: &anyhow::Error) -> String {
     for (depth, cause) in error.chain().enumerate() {
         let text = cause.to_string();
         // Some errors carry the text of their source in their own.
-        if depth > 0 && said.contains(text.as_str()) {
+        if depth > 0 && (said.contains(text.as_str()) || (is_noise(&text) && !in_detail())) {
             continue;
         }
         lines.push(line(depth, &text));
@@ -36,6 +40,20 @@ pub(crate) fn text(error: &anyhow::Error) -> String {
         lines.push(format!("hint: {hint}"));
     }
     lines.join("\n")
+}
+
+/// What the layers of an HTTP client say one after the other, without saying anything.
+fn is_noise(text: &str) -> bool {
+    matches!(text, "error sending request" | "client error (Connect)" | "dns error" | "tcp connect error")
+}
+
+/// From now on reports leave nothing out (`--debug`).
+pub(crate) fn tell_all() {
+    DETAIL.store(true, Ordering::Relaxed);
+}
+
+fn in_detail() -> bool {
+    DETAIL.load(Ordering::Relaxed)
 }
 
 fn line(depth: usize, text: &str) -> String {

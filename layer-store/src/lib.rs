@@ -6,6 +6,7 @@ pub mod oci;
 
 pub mod archive;
 mod blob;
+mod cleaner;
 mod durable;
 mod error;
 mod find;

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::cleaner::Cleaner;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
@@ -14,6 +15,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(crate) struct Staging {
     path: PathBuf,
+    cleaner: Cleaner,
     /// Its flock says that the area is in use.
     _lock: File,
 }
@@ -28,7 +30,7 @@ impl Staging {
             let Some(lock) = ignore_missing(File::open(&path)).map_err(Error::io("open", &path))? else { continue };
             lock.lock().map_err(Error::io("lock", &path))?;
             if path.metadata().is_ok_and(|now| lock.metadata().is_ok_and(|ours| ours.ino() == now.ino())) {
-                return Ok(Self { path, _lock: lock });
+                return Ok(Self { path, cleaner: Cleaner::default(), _lock: lock });
             }
         }
     }
@@ -36,10 +38,15 @@ impl Staging {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    pub(crate) fn cleaner(&self) -> &Cleaner {
+        &self.cleaner
+    }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        self.cleaner.finish();
         // What cannot be removed now is a leftover for the next open.
         let _ = remove_tree(&self.path);
     }
@@ -68,11 +75,19 @@ impl StagingDir {
     pub fn store(&self) -> &Store {
         &self.store
     }
+
+    /// Removes the directory in the background: with a busy disk that takes longer than a build step.
+    pub(crate) fn remove_later(mut self) {
+        let path = std::mem::take(&mut self.path);
+        self.store.cleaner().remove(path);
+    }
 }
 
 impl Drop for StagingDir {
     fn drop(&mut self) {
-        let _ = remove_tree(&self.path);
+        if !self.path.as_os_str().is_empty() {
+            let _ = remove_tree(&self.path);
+        }
     }
 }
 

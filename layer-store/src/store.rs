@@ -35,6 +35,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cleaner::Cleaner;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::options::StoreOptions;
@@ -97,6 +98,10 @@ impl Store {
 
     pub(crate) fn staging_area(&self) -> &Path {
         self.0.staging.path()
+    }
+
+    pub(crate) fn cleaner(&self) -> &Cleaner {
+        self.0.staging.cleaner()
     }
 
     pub(crate) fn lock_file(&self) -> &File {

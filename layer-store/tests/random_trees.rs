@@ -54,7 +54,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn apply(root: &Root, edit: &Edit) -> bool {
     let is = |path: &Path, kind: FileKind| root.stat(path).ok().flatten().is_some_and(|found| found.kind == kind);
     let exists = |path: &Path| root.stat(path).ok().flatten().is_some();
-    let done = match edit {
+    match edit {
         Edit::Write(path, data) => {
             is(path, FileKind::Regular) && root.remove_all(path).is_err()
                 || root.create_file(path, 0o644).map(|mut file| file.write_all(data).unwrap()).is_ok()
@@ -72,8 +72,7 @@ fn apply(root: &Root, edit: &Edit) -> bool {
             let before = root.stat(path).ok().flatten();
             before.is_some_and(|before| root.set_mtime(path, before.mtime).is_ok())
         }
-    };
-    done
+    }
 }
 
 /// Gives all that a step has touched the same time, as two runs are never at the same time.
@@ -96,8 +95,11 @@ fn store(snapshotter: SnapshotterChoice) -> (tempfile::TempDir, Store) {
     (directory, store)
 }
 
+/// Which edits of a step were possible, and its layer's tar.
+type Built = (Vec<bool>, Vec<u8>);
+
 /// Runs the steps; returns for each what was possible in it and its layer's tar.
-fn build(store: &Store, steps: &[Vec<Edit>]) -> (Stack, Vec<(Vec<bool>, Vec<u8>)>) {
+fn build(store: &Store, steps: &[Vec<Edit>]) -> (Stack, Vec<Built>) {
     let mut stack = Stack::default();
     let mut layers = Vec::new();
     for step in steps {

@@ -100,7 +100,7 @@ impl Client {
                 Ok(registry) => return Ok(Arc::new(registry)),
                 Err(error) => error,
             };
-            if index + 1 < candidates.len() && !speaks_other_scheme(&error) {
+            if index + 1 < candidates.len() && !may_speak_other_scheme(&error) {
                 return Err(error);
             }
             // A certificate that is refused says more than a wrong scheme.
@@ -126,8 +126,10 @@ impl Client {
                 }
                 Ok(answer) => self.transport().status_error(call.line(), answer).await,
                 // Waiting for a registry that is not there helps nobody.
-                Err(error @ Error::Connect { failure: ConnectFailure::Refused, .. }) => return Err(error),
-                Err(error) if speaks_other_scheme(&error) => return Err(error),
+                Err(error @ Error::Connect { failure: ConnectFailure::Refused | ConnectFailure::Other, .. }) => {
+                    return Err(error);
+                }
+                Err(error @ Error::Broken { .. }) => return Err(error),
                 Err(error) => error,
             };
             attempts.wait_after(failure).await?;
@@ -200,11 +202,10 @@ fn is_about_certificate(error: &Error) -> bool {
     matches!(error, Error::Connect { failure: UnknownIssuer | OutsideValidity | WrongName, .. })
 }
 
-/// Whether the peer may just speak HTTPS instead of HTTP or the other way round.
-fn speaks_other_scheme(error: &Error) -> bool {
+/// Whether the registry may just speak HTTPS instead of HTTP or the other way round, perhaps on that scheme's own port.
+fn may_speak_other_scheme(error: &Error) -> bool {
     match error {
-        Error::Connect { failure, .. } => matches!(failure, ConnectFailure::NotTls | ConnectFailure::Other),
-        Error::Broken { .. } => true,
+        Error::Connect { .. } | Error::Broken { .. } => true,
         Error::Status(status) => status.status == 400,
         _ => false,
     }

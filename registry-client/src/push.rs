@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dhow_layer_store::oci::{Compression, Descriptor, Digest, Manifest, MediaType, Raw, Reference};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use crate::auth::Access;
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
 use crate::pull::distinct;
@@ -95,7 +96,7 @@ impl Transfer {
         self.tell(Event::Resolved { manifest: descriptor.digest, blobs: announced });
         let mut blobs = Vec::new();
         // A registry that has the manifest has made sure that it has the blobs.
-        if repository.manifest_head(&descriptor.digest.to_string()).await?.is_none() {
+        if repository.manifest_head_with(&descriptor.digest.to_string(), Access::Push).await?.is_none() {
             blobs = self.blobs(work).await?;
         }
         let name = reference.tag().map_or_else(|| descriptor.digest.to_string(), str::to_owned);

@@ -67,9 +67,14 @@ impl Repository {
     /// # Errors
     /// The registry cannot be reached or refuses.
     pub async fn manifest_head(&self, reference: &str) -> Result<Option<Descriptor>> {
+        self.manifest_head_with(reference, Access::Pull).await
+    }
+
+    /// The same with a token that is needed afterwards anyway.
+    pub(crate) async fn manifest_head_with(&self, reference: &str, access: Access) -> Result<Option<Descriptor>> {
         let call = self.manifest_call(Method::HEAD, reference)?;
         let line = call.line();
-        let answer = self.send(Access::Pull, call).await?;
+        let answer = self.send(access, call).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }

@@ -5,6 +5,8 @@
 mod build;
 mod container;
 mod image;
+#[cfg(test)]
+mod reference;
 mod registry;
 mod run;
 mod system;

@@ -7,7 +7,7 @@ const NO_SERVICE: &str = "dhow does not watch over containers yet";
 const LATER: &str = "it is planned, but not there yet";
 
 /// `(command, flag, reason)`; an empty command stands for any.
-const FLAGS: &[(&str, &str, &str)] = &[
+pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("", "--host", NO_DAEMON),
     ("", "-H", NO_DAEMON),
     ("", "--context", NO_DAEMON),

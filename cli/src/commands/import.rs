@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use dhow_builder::diagnostic::{Diagnostic, Paint};
@@ -15,15 +16,21 @@ use super::tag::new_name;
 use crate::app::App;
 use crate::args::ImportArgs;
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::output;
 use crate::problem::Problem;
+
+/// How long cleaning up may take after an interrupt.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(crate) fn run(app: &App, args: &ImportArgs) -> anyhow::Result<Exit> {
     let name = args.name.as_deref().map(new_name).transpose()?;
     let options = options(args)?;
     let store = app.store()?;
-    let image = import(&store, &args.source, &options)?;
+    let interrupt = Interrupt::watch(GRACE, || ())?;
+    let image = interrupt.or(import(&store, &args.source, &options, &interrupt));
+    let image = image.with_context(|| format!("cannot import `{}`", args.source.display()))?;
     if let Some(name) = name {
         store.tag(&name, &image, None)?;
     }
@@ -31,15 +38,15 @@ pub(crate) fn run(app: &App, args: &ImportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn import(store: &Store, source: &Path, options: &ImportOptions) -> anyhow::Result<ImageId> {
+fn import(store: &Store, source: &Path, options: &ImportOptions, interrupt: &Interrupt) -> anyhow::Result<ImageId> {
     if source == Path::new("-") {
-        return Ok(import_tar(store, io::stdin().lock(), options)?);
+        return Ok(import_tar(store, interrupt.stream(io::stdin().lock()), options)?);
     }
     if source.is_dir() {
         return Ok(import_dir(store, source, options)?);
     }
     let file = File::open(source).with_context(|| format!("cannot open `{}`", source.display()))?;
-    Ok(import_tar(store, file, options)?)
+    Ok(import_tar(store, interrupt.stream(file), options)?)
 }
 
 fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {

@@ -14,6 +14,8 @@ const SHOWN: usize = 12;
 pub(crate) fn archive_events(progress: &Transfer) -> impl Fn(Event<'_>) + Sync {
     let done: Mutex<BTreeMap<String, u64>> = Mutex::default();
     move |event| match event {
+        // The small documents at an archive's top are no layers.
+        Event::Started { name, .. } | Event::Advanced { name, .. } | Event::Done { name } if !name.contains('/') => {}
         Event::Started { name, size } => progress.step(&short(name), Step::Started(Some(size))),
         Event::Advanced { name, bytes } => {
             let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

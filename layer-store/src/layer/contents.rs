@@ -39,7 +39,8 @@ impl Layer {
     /// # Errors
     /// The file system refuses.
     pub fn survived(&self) -> Result<bool> {
-        if unsynced::state(&self.path())? != State::Doubtful || self.best_blob()?.is_some() {
+        let state = unsynced::state(&self.path())?;
+        if matches!(state, State::Synced | State::SinceThisBoot) || self.best_blob()?.is_some() {
             return Ok(true);
         }
         match self.fs() {

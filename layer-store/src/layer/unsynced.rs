@@ -8,14 +8,18 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::{Error, Result};
 
 const MARKER: &str = "unsynced";
 
-/// After this time the kernel has written what it was given (30 s), so that waiting for it costs next to nothing.
+/// After this time the kernel has written what it was given (30 s), if it is not busy.
 const SETTLED: Duration = Duration::from_secs(60);
+
+/// With no more than this to be written in the whole machine, in KiB, waiting for the disk costs next to nothing.
+const IDLE: u64 = 16 * 1024;
 
 /// What is known of a layer's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub(super) enum State {
     Synced,
     /// They are in memory or on the disk.
     SinceThisBoot,
-    /// They are on the disk since very probably.
+    /// They are on the disk very probably, and it costs little to make sure.
     Settled,
     /// The machine was started again before anybody made sure that they are on the disk.
     Doubtful,
@@ -33,7 +37,7 @@ pub(super) enum State {
 /// Notes that the files in `layer` are not synced. Does not wait for the disk itself.
 pub(crate) fn mark(layer: &Path) -> Result<()> {
     let path = layer.join(MARKER);
-    fs::write(&path, boot_id()?).map_err(Error::io("write", &path))
+    fs::write(&path, boot_id()?.as_slice()).map_err(Error::io("write", &path))
 }
 
 pub(crate) fn is_marked(layer: &Path) -> bool {
@@ -46,11 +50,23 @@ pub(super) fn state(layer: &Path) -> Result<State> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Synced),
         other => other.map_err(Error::io("read", &path))?,
     };
-    if marked != boot_id()? {
+    if marked != *boot_id()? {
         return Ok(State::Doubtful);
     }
     let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
-    Ok(if matches!(age, Ok(Ok(age)) if age > SETTLED) { State::Settled } else { State::SinceThisBoot })
+    let settled = matches!(age, Ok(Ok(age)) if age > SETTLED) && is_idle();
+    Ok(if settled { State::Settled } else { State::SinceThisBoot })
+}
+
+/// Whether the kernel has next to nothing to write.
+fn is_idle() -> bool {
+    let waiting = |line: &str| -> Option<u64> {
+        let value = line.strip_prefix("Dirty:").or(line.strip_prefix("Writeback:"))?;
+        value.trim().strip_suffix(" kB")?.trim().parse().ok()
+    };
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let found: Vec<u64> = text.lines().filter_map(waiting).collect();
+    found.len() == 2 && found.iter().sum::<u64>() < IDLE
 }
 
 /// Waits for the disk, and takes the marker away.
@@ -68,7 +84,41 @@ pub(super) fn clear(layer: &Path) -> Result<()> {
     }
 }
 
-fn boot_id() -> Result<Vec<u8>> {
+/// Names this boot of the kernel.
+fn boot_id() -> Result<&'static Vec<u8>> {
+    static BOOT_ID: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(known) = BOOT_ID.get() {
+        return Ok(known);
+    }
     let path = Path::new("/proc/sys/kernel/random/boot_id");
-    fs::read(path).map_err(Error::io("read", path))
+    let read = fs::read(path).map_err(Error::io("read", path))?;
+    Ok(BOOT_ID.get_or_init(|| read))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use super::{MARKER, State, mark, state, sync};
+
+    #[test]
+    fn doubt_comes_with_another_boot_and_goes_with_a_sync() {
+        let layer = tempfile::tempdir().unwrap();
+        let path = layer.path();
+        assert_eq!(state(path).unwrap(), State::Synced);
+        mark(path).unwrap();
+        assert_eq!(state(path).unwrap(), State::SinceThisBoot);
+        let old = SystemTime::now() - Duration::from_secs(100);
+        File::options().write(true).open(path.join(MARKER)).unwrap().set_modified(old).unwrap();
+        // With a busy disk it does not pay to make sure.
+        assert!(matches!(state(path).unwrap(), State::Settled | State::SinceThisBoot));
+        fs::write(path.join(MARKER), "another boot").unwrap();
+        assert_eq!(state(path).unwrap(), State::Doubtful);
+        // What a power failure may leave of the marker.
+        fs::write(path.join(MARKER), "").unwrap();
+        assert_eq!(state(path).unwrap(), State::Doubtful);
+        sync(path).unwrap();
+        assert_eq!(state(path).unwrap(), State::Synced);
+    }
 }

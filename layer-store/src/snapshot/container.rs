@@ -18,7 +18,7 @@ pub struct ContainerTree {
 
 impl Store {
     /// Makes a writable tree on the layers `below` in `directory`, which exists and is on the store's file system, or
-    /// takes up the one that was made there before. It takes the names `fs`, `work` and `empty` in it.
+    /// takes up the one that was made there before. It takes the names `tree`, `work` and `empty` in it.
     ///
     /// # Errors
     /// As of [`prepare`](Self::prepare).

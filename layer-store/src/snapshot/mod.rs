@@ -138,9 +138,10 @@ impl ActiveSnapshot {
     /// The file system refuses; nothing is left in the store then.
     pub fn commit(self) -> Result<Layer> {
         let store = self.staging.store().clone();
-        let done = StagingDir::create(store.clone())?;
-        self.tree.finish(&done.path().join("fs"))?;
-        store.publish_unsynced_layer(&done)
+        self.tree.finish(&self.staging.path().join("fs"))?;
+        let layer = store.publish_unsynced_layer(&self.staging)?;
+        self.staging.remove_later();
+        Ok(layer)
     }
 }
 

@@ -36,6 +36,14 @@ struct Settler {
     path: PathBuf,
 }
 
+/// A directory that was made anew in an opaque one hides what its namesake below holds, without a mark of its own.
+fn hide_below(opaque: &Dir, name: &OsStr) -> io::Result<()> {
+    if opaque.stat(name)?.kind == FileKind::Directory {
+        whiteout::mark_opaque(&opaque.open_dir(name)?)?;
+    }
+    Ok(())
+}
+
 impl Settler {
     fn settle_directory(&mut self, upper: &Dir, below: Option<&MergedDir>) -> Result<()> {
         let this = OsStr::new(".");
@@ -63,6 +71,8 @@ impl Settler {
                 if names.binary_search(&hidden).is_err() {
                     upper.whiteout(&hidden).map_err(self.error(&hidden))?;
                     touched = true;
+                } else {
+                    hide_below(upper, &hidden).map_err(self.error(&hidden))?;
                 }
             }
         }

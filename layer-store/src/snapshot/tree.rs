@@ -24,7 +24,7 @@ pub(super) struct TreeDirs {
 
 impl TreeDirs {
     pub(super) fn new(directory: &Path) -> Self {
-        Self { fs: directory.join("fs"), work: directory.join("work"), empty: directory.join("empty") }
+        Self { fs: directory.join("tree"), work: directory.join("work"), empty: directory.join("empty") }
     }
 }
 
@@ -55,17 +55,18 @@ impl WritableTree {
     /// Makes a tree on the unpacked layers `lowers`, lowest first.
     pub(super) fn create(lowers: Vec<PathBuf>, dirs: TreeDirs, options: TreeOptions) -> Result<Self> {
         make_dir(&dirs.fs)?;
-        let below = MergedDir::open(&lowers, options.ownership)?;
         let fs = open_owned(&dirs.fs, options.ownership)?;
         if options.choice != SnapshotterChoice::Copy {
-            copy::copy_directory_attributes(&below, fs.dir()).map_err(Error::io("prepare", &dirs.fs))?;
+            // Of directories, the highest layer says all.
+            let top = MergedDir::open(&lowers[lowers.len().saturating_sub(1)..], options.ownership)?;
+            copy::copy_directory_attributes(&top, fs.dir()).map_err(Error::io("prepare", &dirs.fs))?;
             match mount(&lowers, &dirs, options.durability) {
                 Ok(mount) => return Self::on_mount(lowers, dirs, (mount, options.ownership)),
                 Err(Error::Mount { .. }) if options.choice == SnapshotterChoice::Automatic => remove_dir(&dirs.work)?,
                 Err(error) => return Err(error),
             }
         }
-        let baseline = copy::copy_tree(&below, fs.dir())?;
+        let baseline = copy::copy_tree(&MergedDir::open(&lowers, options.ownership)?, fs.dir())?;
         Ok(Self { lowers, dirs, form: Form::Copy { baseline }, root: fs })
     }
 

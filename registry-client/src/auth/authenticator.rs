@@ -25,6 +25,8 @@ pub(crate) struct Authenticator {
 struct State {
     challenge: Option<Challenge>,
     tokens: BTreeMap<Scopes, Token>,
+    /// By repository, as files may have an entry for each. Asking a helper program takes long.
+    credentials: BTreeMap<String, Option<Credential>>,
 }
 
 impl Authenticator {
@@ -52,13 +54,13 @@ impl Authenticator {
         let mut state = self.state.lock().await;
         let Some(challenge) = state.challenge.clone() else { return Ok(None) };
         let (realm, service) = match &challenge {
-            Challenge::Basic => return self.basic(repository).await,
+            Challenge::Basic => return basic(self.credential(&mut state, repository).await?.as_ref()),
             Challenge::Bearer { realm, service, .. } => (realm, service.as_deref()),
         };
         if let Some(token) = state.tokens.get(scopes).filter(|token| token.is_fresh()) {
             return secret_header("Bearer", &token.text).map(Some);
         }
-        let credential = self.credential(repository).await?;
+        let credential = self.credential(&mut state, repository).await?;
         if let Some(Credential::RegistryToken(token)) = &credential {
             return secret_header("Bearer", token).map(Some);
         }
@@ -91,17 +93,21 @@ impl Authenticator {
         Ok(Retry::With(asked))
     }
 
-    async fn basic(&self, repository: &str) -> Result<Option<HeaderValue>> {
-        match self.credential(repository).await?.as_ref().and_then(Credential::to_basic) {
-            Some(basic) => secret_header("Basic", &basic).map(Some),
-            None => Ok(None),
+    async fn credential(&self, state: &mut State, repository: &str) -> Result<Option<Credential>> {
+        if let Some(known) = state.credentials.get(repository) {
+            return Ok(known.clone());
         }
+        let (credentials, registry, name) = (self.credentials.clone(), self.registry.clone(), repository.to_owned());
+        let found = crate::blocking::run(move || credentials.find(&registry, &name)).await?;
+        state.credentials.insert(repository.to_owned(), found.clone());
+        Ok(found)
     }
+}
 
-    async fn credential(&self, repository: &str) -> Result<Option<Credential>> {
-        let (credentials, registry) = (self.credentials.clone(), self.registry.clone());
-        let repository = repository.to_owned();
-        crate::blocking::run(move || credentials.find(&registry, &repository)).await
+fn basic(credential: Option<&Credential>) -> Result<Option<HeaderValue>> {
+    match credential.and_then(Credential::to_basic) {
+        Some(basic) => secret_header("Basic", &basic).map(Some),
+        None => Ok(None),
     }
 }
 

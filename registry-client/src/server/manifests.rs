@@ -168,12 +168,17 @@ fn check_parts(storage: &Storage, name: &str, document: &Document) -> Result<(),
     let blobs = document.config.iter().chain(document.layers.iter().flatten()).map(|blob| (Kind::Layer, blob));
     let parts = blobs.chain(document.manifests.iter().flatten().map(|manifest| (Kind::Manifest, manifest)));
     for (kind, part) in parts {
-        // Layers with other places to get them from need not be pushed.
-        if part.urls.is_empty() && storage.open_content(name, kind, &part.digest)?.is_none() {
+        if !is_elsewhere(part) && storage.open_content(name, kind, &part.digest)?.is_none() {
             return Err(Refusal::new(Code::ManifestBlobUnknown, format!("{} was not pushed", part.digest)));
         }
     }
     Ok(())
+}
+
+/// Layers that may not be distributed, or have other places to get them from, need not be pushed.
+fn is_elsewhere(part: &Descriptor) -> bool {
+    let kind = part.media_type.as_str();
+    !part.urls.is_empty() || kind.contains(".nondistributable.") || kind.contains(".rootfs.foreign.")
 }
 
 fn unknown(reference: &ManifestName) -> Refusal {

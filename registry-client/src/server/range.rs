@@ -35,6 +35,8 @@ pub(crate) fn parse(header: Option<&str>, size: u64) -> Part {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, proptest};
+
     use super::{Part, parse};
 
     #[test]
@@ -55,5 +57,14 @@ mod tests {
             assert_eq!(parse(header, 100), expected, "{header:?}");
         }
         assert_eq!(parse(Some("bytes=0-"), 0), Part::Unsatisfiable);
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_never_outside_of_the_blob(header in "(bytes=)?[0-9,-]{0,24}", size: u64) {
+            if let Part::Bytes(start, end) = parse(Some(&header), size) {
+                prop_assert!(start < end && end <= size);
+            }
+        }
     }
 }

@@ -99,6 +99,7 @@ fn upload_id(text: &str) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use dhow_layer_store::oci::Digest;
+    use proptest::{prop_assert, proptest};
 
     use super::{ManifestName, Route};
 
@@ -136,6 +137,17 @@ mod tests {
             "/v2/a/manifests/",
         ] {
             assert!(Route::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn no_route_leads_out_of_the_directory(path in "/v2(/([a-z.]{0,3}|blobs|uploads|manifests|tags|list|_x)){0,7}/?") {
+            let name = match Route::parse(&path) {
+                Ok(Route::Tags(name) | Route::Uploads(name) | Route::Manifest(name, _) | Route::Upload(name, _)) => name,
+                _ => return Ok(()),
+            };
+            let safe = |part: &str| !part.is_empty() && !part.starts_with(['.', '_']);
+            prop_assert!(name.split('/').all(safe), "{}", name);
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn neat(raw: &RawStatement, header: &[&str], escape: Escape) -> Vec<S
         lines.extend(match (index > 0 && line.trim().starts_with('#'), start <= free, end <= free) {
             (true, true, _) => Some(Laid::Comment(format!("{INDENT}{}", line.trim()))),
             (true, false, _) => Some(Laid::Comment(line.trim_end().to_owned())),
-            (false, ..) if index > 0 && line.trim().is_empty() => None,
+            (false, ..) if index > 0 && (line.trim().is_empty() || text.is_empty()) => None,
             (false, false, _) => Some(Laid::Joined(text.to_owned())),
             (false, true, false) if index == 0 => Some(Laid::Joined(first(text, &keyword, rest, escape))),
             (false, true, false) => Some(Laid::Joined(format!("{INDENT}{}", text.trim_start()))),

@@ -73,7 +73,7 @@ pub(crate) enum Lasting {
 pub(crate) fn launch(app: &App, container: &Container, lasting: Lasting) -> anyhow::Result<Launch> {
     let spec: Spec = serde_json::from_value(container.config().data.clone())
         .with_context(|| format!("the container `{}` was made by another version of dhow", container.config().name))?;
-    let store = app.open_store()?;
+    let store = app.store()?;
     let tree = match lasting {
         Lasting::Passing => Tree::Passing(store.prepare(&spec.stack())?),
         Lasting::Kept => Tree::Kept(store.container_tree(container.directory(), &spec.stack())?),

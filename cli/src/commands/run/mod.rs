@@ -61,7 +61,6 @@ fn run_inner(app: &App, args: &RunArgs) -> anyhow::Result<Exit> {
     }
     let at_end = if args.rm { AtEnd::Remove } else { AtEnd::Keep };
     let container = create(app, &args.create, at_end)?;
-    app.close_store();
     let result = match args.detach {
         true => start_detached(app, &container).map(|()| Exit::Success),
         false => run_here(app, &container),
@@ -83,6 +82,8 @@ fn run_here(app: &App, container: &Container) -> anyhow::Result<Exit> {
     let lasting = if removes { Lasting::Passing } else { Lasting::Kept };
     let ready = launch(app, container, lasting)?;
     let volumes = anonymous_volumes(app, container)?;
+    // Other processes may sweep the store while the container runs: its layers are noted with it.
+    app.close_store();
     let ended = container.supervise(ready.bundle, Console::Foreground(input))?;
     let code = ended.exit.status.code();
     drop(ready.tree);
@@ -114,6 +115,7 @@ pub(crate) fn supervise(app: &App, args: &SuperviseArgs) -> anyhow::Result<Exit>
     let container = app.containers()?.find(&args.container)?;
     let ready = launch(app, &container, Lasting::Kept)?;
     let volumes = anonymous_volumes(app, &container)?;
+    app.close_store();
     let ended = container.supervise(ready.bundle, Console::Detached)?;
     drop(ready.tree);
     if container.config().auto_remove {

@@ -1,13 +1,11 @@
 //! Certificates: `certs.d`, our own, ones that are wrong, and registries without any.
 
-mod common;
-
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
-use common::tls_front::{Authority, Oddity};
-use common::{TestServer, TestStore, noise, options, reference};
+use crate::common::tls_front::{Authority, Oddity};
+use crate::common::{TestServer, TestStore, noise, options, reference};
 use dhow_registry_client::{
     Client, ClientOptions, ConnectFailure, Error, PushOptions, Server, ServerOptions, TlsOptions,
 };
@@ -94,10 +92,7 @@ async fn plain_http_elsewhere_needs_to_be_named() {
     let probe = UdpSocket::bind("0.0.0.0:0").expect("a socket");
     let own = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()).map(|address| address.ip());
     let Some(own) = own.ok().filter(|own| !own.is_loopback() && !own.is_unspecified()) else {
-        #[allow(clippy::print_stderr)]
-        {
-            eprintln!("SKIP: this machine has no address but loopback");
-        }
+        eprintln!("SKIP: this machine has no address but loopback");
         return;
     };
     let directory = tempfile::tempdir().expect("a directory");

@@ -115,7 +115,9 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<B
         Action::CutRequest(count) => cut(body.into_data_stream().map_err(std::io::Error::other).boxed(), count),
         _ => reqwest::Body::wrap_stream(body.into_data_stream()),
     };
-    let url = format!("http://{}{}", proxy.upstream, parts.uri);
+    // As a proxy proper it is sent the whole URL.
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("http://{}{path}", proxy.upstream);
     let has_body = headers.contains_key("content-length");
     let mut forward = proxy.client.request(parts.method, url).headers(headers);
     if has_body {

@@ -1,9 +1,7 @@
 //! The built-in registry as any client sees it.
 
-mod common;
-
+use crate::common::{TestServer, client, noise, plain_http, reference};
 use bytes::Bytes;
-use common::{TestServer, client, noise, plain_http, reference};
 use dhow_layer_store::oci::{Descriptor, Digest, Index, Manifest, MediaType, Raw};
 use dhow_registry_client::{Error, Mount, Repository, SubjectHandling};
 
@@ -143,6 +141,24 @@ async fn uploads_survive_the_server() {
     assert_eq!(done.status(), 201);
     assert_eq!(app.blob_head(&blob.digest).await.expect("head"), Some(500_000));
     assert_eq!(std::fs::read_dir(&path).expect("uploads").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forgotten_uploads_are_removed_at_the_start() {
+    let server = TestServer::start().await;
+    let app = repository(&server, "team/app").await;
+    for _ in 0..2 {
+        app.upload_start().await.expect("start");
+    }
+    let TestServer { handle, directory, .. } = server;
+    handle.shutdown().await.expect("shutdown");
+    let uploads = directory.path().join("docker/registry/v2/repositories/team/app/_uploads");
+    let old = std::fs::read_dir(&uploads).expect("uploads").next().expect("one").expect("entry").path();
+    let data = std::fs::File::options().write(true).open(old.join("data")).expect("data");
+    data.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600)).expect("time");
+    let _server = TestServer::start_in(directory).await;
+    assert!(!old.exists());
+    assert_eq!(std::fs::read_dir(&uploads).expect("uploads").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,8 @@
 //! What the tests share: stores with made-up images, and registries to talk to.
-#![allow(dead_code, missing_docs, unreachable_pub)]
-// A test that cannot run says so.
-#![allow(clippy::print_stderr)]
 
 pub mod debian_registry;
 pub mod faulty;
+pub mod fixture;
 pub mod htpasswd;
 pub mod tls_front;
 
