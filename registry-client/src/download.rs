@@ -60,14 +60,21 @@ impl Download<'_> {
     /// Repeats until the blob has its size or a failure is final.
     async fn fill(&self, mut ingest: BlobIngest, blob: &Descriptor) -> Result<BlobIngest> {
         let mut attempts = Attempts::new(self.repository.client.transport().options().retry);
+        let mut furthest = ingest.offset();
         while ingest.offset() < blob.size {
-            let before = ingest.offset();
             let (back, result) = self.transfer(ingest, blob).await?;
             ingest = back;
-            if ingest.offset() > before {
+            let progressed = ingest.offset() > furthest;
+            furthest = furthest.max(ingest.offset());
+            if progressed {
                 attempts.progressed();
             }
-            let Err(error) = result else { continue };
+            let error = match result {
+                Err(error) => error,
+                Ok(()) if progressed => continue,
+                // A registry whose copy is cut off would be asked for the rest forever.
+                Ok(()) => return Err(size_mismatch(self.subject(blob), blob.size, furthest)),
+            };
             let reason = error.to_string();
             attempts.wait_after(error).await?;
             (self.events)(Event::BlobRetry { digest: blob.digest, reason });
@@ -80,8 +87,8 @@ impl Download<'_> {
         // A request that gets no answer has been repeated already.
         let mut stream = self.repository.blob_get(&blob.digest, ingest.offset()).await?;
         let ingest = at_offset(ingest, &stream).await?;
-        let before = ingest.offset();
-        let sink = Sink::new(ingest, self.progress(blob.digest, before));
+        let start = ingest.offset();
+        let sink = Sink::new(ingest, self.progress(blob.digest, start));
         let received = loop {
             match stream.chunk().await {
                 Ok(Some(chunk)) => {
@@ -95,10 +102,6 @@ impl Download<'_> {
         };
         let (ingest, written) = sink.finish().await;
         written.map_err(|error| self.unwritable(blob, error))?;
-        if received.is_ok() && ingest.offset() == before {
-            // An answer without a byte would be asked for forever.
-            return Err(size_mismatch(self.subject(blob), blob.size, ingest.offset()));
-        }
         Ok((ingest, received))
     }
 
@@ -117,7 +120,10 @@ impl Download<'_> {
     fn unwritable(&self, blob: &Descriptor, error: std::io::Error) -> Error {
         match error.downcast::<StoreError>() {
             Ok(error) => corrupt(self.subject(blob), error),
-            Err(source) => Error::Io { operation: "write the blob", subject: blob.digest.to_string(), source },
+            Err(source) => {
+                let path = self.store.root().join("partial").join(blob.digest.hex());
+                Error::Store(StoreError::Io { action: "write", path, source })
+            }
         }
     }
 }
