@@ -65,15 +65,15 @@ impl Cgroup {
         let first = settings.first().map_or("memory", |setting| setting.resource);
         let refused =
             |error: io::Error| refusal(first, &format!("cannot use the cgroup `{}`: {error}", directory.display()));
-        fs::create_dir_all(&common).map_err(refused)?;
-        for setting in &settings {
-            for parent in [mount, common.as_path()] {
+        make(mount, &directory).map_err(refused)?;
+        let enabled = settings.iter().try_for_each(|setting| {
+            [mount, common.as_path()].into_iter().try_for_each(|parent| {
                 fs::write(parent.join("cgroup.subtree_control"), format!("+{}", setting.controller))
-                    .map_err(|error| refusal(setting.resource, &no_controller(setting.controller, &error)))?;
-            }
-        }
-        fs::create_dir(&directory).map_err(refused)?;
+                    .map_err(|error| refusal(setting.resource, &no_controller(setting.controller, &error)))
+            })
+        });
         let mut cgroup = Self { directories: vec![directory.clone()], birthplace: None };
+        enabled?;
         write_settings(&directory, &settings)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         cgroup.birthplace = Some(rustix::fs::open(&directory, flags, Mode::empty()).map_err(|e| refused(e.into()))?);
@@ -92,7 +92,7 @@ impl Cgroup {
                     return Err(refusal(setting.resource, &no_controller(setting.controller, &missing)));
                 }
                 remove_stale(&common);
-                make_v1(&hierarchy, &directory).map_err(|error| {
+                make(&hierarchy, &directory).map_err(|error| {
                     refusal(setting.resource, &format!("cannot use the cgroup `{}`: {error}", directory.display()))
                 })?;
                 cgroup.directories.push(directory.clone());
@@ -106,11 +106,13 @@ impl Cgroup {
         self.birthplace.as_ref().map(AsFd::as_fd)
     }
 
-    /// Moves a process in, unless it was born there.
+    /// Moves the first process in, unless it was born there.
     pub(crate) fn place(&self, pid: Pid) -> Result<()> {
-        if self.birthplace.is_some() {
-            return Ok(());
-        }
+        if self.birthplace.is_some() { Ok(()) } else { self.adopt(pid) }
+    }
+
+    /// Moves a process in.
+    pub(crate) fn adopt(&self, pid: Pid) -> Result<()> {
         for directory in &self.directories {
             let path = directory.join("cgroup.procs");
             fs::write(&path, pid.as_raw_nonzero().to_string()).map_err(|error| Error::io("write", path, error))?;
@@ -138,6 +140,8 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         for directory in &self.directories {
             remove(directory);
+            // The last one out takes the common directory away; while others are in, the kernel refuses.
+            let _ = directory.parent().map(fs::remove_dir);
         }
     }
 }
@@ -205,18 +209,29 @@ fn quota(milli_cpus: u64) -> u64 {
     (milli_cpus * CPU_PERIOD / 1000).max(1000)
 }
 
-/// In version 1 a cpuset takes no process before its processors and memory nodes are named.
-fn make_v1(hierarchy: &Path, directory: &Path) -> io::Result<()> {
+/// Makes a cgroup and the common directory above it, which another dhow may be taking away meanwhile.
+fn make(hierarchy: &Path, directory: &Path) -> io::Result<()> {
     let common = hierarchy.join(COMMON);
-    for (parent, child) in [(hierarchy, common.as_path()), (common.as_path(), directory)] {
-        match fs::create_dir(child) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+    for _ in 0..10 {
+        make_one(hierarchy, &common)?;
+        match make_one(&common, directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
         }
-        for file in ["cpuset.cpus", "cpuset.mems"] {
-            if let Ok(value) = fs::read_to_string(parent.join(file)) {
-                fs::write(child.join(file), value)?;
-            }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// In version 1 a cpuset takes no process before its processors and memory nodes are named.
+fn make_one(parent: &Path, child: &Path) -> io::Result<()> {
+    match fs::create_dir(child) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let is_version_1 = !parent.join("cgroup.controllers").exists();
+    for file in ["cpuset.cpus", "cpuset.mems"].into_iter().filter(|_| is_version_1) {
+        if let Ok(value) = fs::read_to_string(parent.join(file)) {
+            fs::write(child.join(file), value)?;
         }
     }
     Ok(())
@@ -252,5 +267,68 @@ fn kill_all(directory: &Path) {
     let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     for pid in processes.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use rustix::thread::UnshareFlags;
+
+    use super::{Cgroup, settings_v1, settings_v2};
+    use crate::resources::Resources;
+    use crate::sys::{CloneOptions, clone_process, wait4};
+
+    #[test]
+    fn limits_become_the_kernels_files() {
+        let resources = Resources {
+            memory: Some(1 << 20),
+            memory_swap: Some(3 << 20),
+            milli_cpus: Some(1500),
+            pids: Some(7),
+            cpuset_cpus: Some("0-1".to_owned()),
+        };
+        let text = |settings: Vec<super::Setting>| -> Vec<String> {
+            settings.iter().map(|setting| format!("{}={}", setting.file, setting.value)).collect()
+        };
+        let common = ["pids.max=7", "cpuset.cpus=0-1"];
+        let v2 = ["memory.max=1048576", "memory.swap.max=2097152", "cpu.max=150000 100000"];
+        assert_eq!(text(settings_v2(&resources)), [&v2[..], &common].concat());
+        let v1 = [
+            "memory.limit_in_bytes=1048576",
+            "memory.memsw.limit_in_bytes=3145728",
+            "cpu.cfs_period_us=100000",
+            "cpu.cfs_quota_us=150000",
+        ];
+        assert_eq!(text(settings_v1(&resources)), [&v1[..], &common].concat());
+        assert!(text(settings_v2(&Resources::default())).is_empty());
+    }
+
+    /// Works without controllers, so on machines where version 1 has them too.
+    #[test]
+    #[allow(clippy::print_stderr)]
+    fn a_process_is_born_in_its_cgroup_of_version_2() {
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let mount = mounts.into_iter().find(|mount| mount.join("cgroup.controllers").exists());
+        let name = format!("{}-0-test", std::process::id());
+        let made = mount.map(|mount| Cgroup::create_v2(mount, &name, &Resources::default()));
+        let Some(Ok(cgroup)) = made else {
+            eprintln!("SKIP: no cgroup of version 2 can be made: {made:?}");
+            return;
+        };
+        let options = CloneOptions { namespaces: UnshareFlags::empty(), cgroup: cgroup.birthplace() };
+        let (pid, _pidfd) = clone_process(options, || {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            0
+        })
+        .unwrap();
+        let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).unwrap();
+        assert!(own.lines().any(|line| line.starts_with("0::") && line.ends_with("-0-test")), "{own}");
+        wait4(pid, 0).unwrap();
+        let directory = cgroup.directories[0].clone();
+        drop(cgroup);
+        assert!(!directory.exists());
     }
 }

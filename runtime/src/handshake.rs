@@ -13,6 +13,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, recv, recvmsg, send, sendmsg, socketpair,
 };
+use rustix::process::Pid;
 
 /// What the parent tells the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// The parent's side of the pseudo terminal.
     Terminal(OwnedFd),
+    /// The process that goes on instead of the one that reports.
+    Child { pid: Pid, pidfd: OwnedFd },
     /// Everything is set up.
     Ready,
     /// The step of this index in the plan failed.
@@ -41,6 +44,7 @@ const TERMINAL: u8 = 1;
 const READY: u8 = 2;
 const STEP_FAILED: u8 = 3;
 const EXEC_FAILED: u8 = 4;
+const CHILD: u8 = 5;
 
 /// A connected pair: the parent's end, then the child's.
 pub(crate) fn pair() -> Result<(ParentEnd, ChildEnd), Errno> {
@@ -70,20 +74,24 @@ impl ParentEnd {
             Ok(_) | Err(Errno::CONNRESET) => return Ok(None),
             Err(errno) => return Err(errno),
         }
-        let terminal = control.drain().find_map(|message| match message {
+        let descriptor = control.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,
         });
-        decode(record, terminal).map(Some)
+        decode(record, descriptor).map(Some)
     }
 }
 
-fn decode(record: [u8; RECORD], terminal: Option<OwnedFd>) -> Result<Report, Errno> {
+fn decode(record: [u8; RECORD], descriptor: Option<OwnedFd>) -> Result<Report, Errno> {
     let [kind, a, b, c, d, e, f, g, h] = record;
     let step = u32::from_ne_bytes([a, b, c, d]) as usize;
     let errno = || Errno::from_raw_os_error(i32::from_ne_bytes([e, f, g, h]));
     match kind {
-        TERMINAL => terminal.map(Report::Terminal).ok_or(Errno::BADMSG),
+        TERMINAL => descriptor.map(Report::Terminal).ok_or(Errno::BADMSG),
+        CHILD => match (Pid::from_raw(step as i32), descriptor) {
+            (Some(pid), Some(pidfd)) => Ok(Report::Child { pid, pidfd }),
+            _ => Err(Errno::BADMSG),
+        },
         READY => Ok(Report::Ready),
         STEP_FAILED => Ok(Report::StepFailed { step, errno: errno() }),
         EXEC_FAILED => Ok(Report::ExecFailed(errno())),
@@ -125,11 +133,18 @@ impl ChildEnd {
     }
 
     pub(crate) fn terminal(&self, descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.send_descriptor(encode(TERMINAL, 0, 0), descriptor)
+    }
+
+    pub(crate) fn child(&self, pid: Pid, pidfd: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.send_descriptor(encode(CHILD, pid.as_raw_nonzero().get() as u32, 0), pidfd)
+    }
+
+    fn send_descriptor(&self, record: [u8; RECORD], descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
         let descriptors = [descriptor];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let record = encode(TERMINAL, 0, 0);
         retry(|| sendmsg(&self.0, &[IoSlice::new(&record)], &mut control, SendFlags::NOSIGNAL)).map(drop)
     }
 

@@ -31,8 +31,19 @@ pub(crate) fn run(plan: &Plan, parent: &ChildEnd) -> i32 {
     sys::reset_signal_actions();
     // The parent has blocked all signals, so that none of its handlers could run here.
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
-    for (index, step) in plan.steps.iter().enumerate() {
-        if let Err(errno) = take(step, parent) {
+    run_from(plan, 0, parent)
+}
+
+fn run_from(plan: &Plan, first: usize, parent: &ChildEnd) -> i32 {
+    for (index, step) in plan.steps.iter().enumerate().skip(first) {
+        let taken = match step {
+            Step::GoOnInChild => match go_on_in_child(plan, index + 1, parent) {
+                Ok(()) => return 0,
+                Err(errno) => Err(errno),
+            },
+            step => take(step, parent),
+        };
+        if let Err(errno) = taken {
             parent.step_failed(index, errno);
             return 125;
         }
@@ -46,11 +57,26 @@ pub(crate) fn run(plan: &Plan, parent: &ChildEnd) -> i32 {
     126
 }
 
+/// The new process is a sibling of this one, so the parent can wait for it.
+fn go_on_in_child(plan: &Plan, next: usize, parent: &ChildEnd) -> Result<(), Errno> {
+    let (pid, pidfd) = sys::clone_sibling(|| run_from(plan, next, parent))?;
+    parent.child(pid, pidfd.as_fd())
+}
+
 fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
     match step {
         Step::CloseOthers(kept) => close_others(kept),
         Step::DieWithParent => process::set_parent_process_death_signal(Some(Signal::KILL)),
         Step::AwaitPlacement => parent.await_order(Order::Proceed),
+        Step::JoinNamespaces(process) => {
+            let all = ThreadNameSpaceType::MOUNT
+                | ThreadNameSpaceType::PROCESS_ID
+                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+                | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+                | ThreadNameSpaceType::NETWORK
+                | ThreadNameSpaceType::CONTROL_GROUP;
+            thread::move_into_thread_name_spaces(process.as_fd(), all)
+        }
         Step::SetUmask(mask) => {
             process::umask(Mode::from_raw_mode(*mask));
             Ok(())
@@ -64,6 +90,7 @@ fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
         Step::LeaveOldRoot => leave_old_root(),
         Step::AwaitStart => parent.ready().and_then(|()| parent.await_order(Order::Start)),
         Step::OpenTerminal { rows, columns } => open_terminal(*rows, *columns, parent),
+        Step::BindConsole => bind_console(),
         Step::SetHostname(name) => rustix::system::sethostname(name),
         Step::BringLoopbackUp => bring_loopback_up(),
         Step::SetStreams(streams) => set_streams(streams),
@@ -276,18 +303,18 @@ fn open_terminal(rows: u16, columns: u16, parent: &ChildEnd) -> Result<(), Errno
     unlockpt(&master)?;
     let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
-    ensure(c"/dev/console", NodeKind::File)?;
-    let console = open_tree(
-        &slave,
-        c"",
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH,
-    )?;
-    attach(console.as_fd(), c"/dev/console")?;
     process::ioctl_tiocsctty(&slave)?;
     rustix::stdio::dup2_stdin(&slave)?;
     rustix::stdio::dup2_stdout(&slave)?;
     rustix::stdio::dup2_stderr(&slave)?;
     parent.terminal(master.as_fd())
+}
+
+fn bind_console() -> Result<(), Errno> {
+    ensure(c"/dev/console", NodeKind::File)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let console = open_tree(rustix::stdio::stdin(), c"", flags)?;
+    attach(console.as_fd(), c"/dev/console")
 }
 
 fn set_streams(streams: &[Option<OwnedFd>; 3]) -> Result<(), Errno> {

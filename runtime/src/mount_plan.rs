@@ -60,6 +60,10 @@ impl<'a> MountPlan<'a> {
 
     /// Adds one mount, whose target is made in `root` unless it lies in a mount that was added before.
     pub(crate) fn add(&mut self, mount: Mount, root: &OwnedFd) -> Result<()> {
+        // What a program is told about itself and the kernel is not to be replaced.
+        if mount.target.starts_with("/proc") && mount.target != Path::new("/proc") {
+            return Err(invalid("mount target", mount.target.as_os_str()));
+        }
         let name = PathBuf::from(name_of(&mount.source));
         let failed = |source: io::Error| Error::Mount { source_path: name, target: mount.target.clone(), source };
         let is_kernels = is_kernels(&mount.source);

@@ -81,12 +81,39 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
     steps.extend((bundle.network == Network::None).then_some(Step::BringLoopbackUp));
     steps.extend(paths(&bundle.readonly_paths)?.map(Step::MakeReadOnly));
     steps.extend(paths(&bundle.masked_paths)?.map(Step::Mask));
+    let has_terminal = matches!(streams, Streams::Terminal(_));
     stream_steps(&mut steps, streams, bundle.process.user.uid);
+    steps.extend(has_terminal.then_some(Step::BindConsole));
+    steps.push(Step::MakeWorkingDirectory(c_string("working directory", bundle.process.cwd.as_os_str())?));
     process_steps(&mut steps, &bundle.process)?;
     credential_steps(&mut steps, &bundle.process, &rights);
     steps.push(Step::AwaitStart);
     confinement_steps(&mut steps, &bundle.process, &rights, bundle.seccomp);
     Ok((Plan { steps, program }, stubs))
+}
+
+/// Makes the plan of another program in the sandbox of `target`, the pidfd of its program.
+pub(crate) fn build_entry(
+    (process, seccomp): (&Process, seccomp::Seccomp),
+    target: OwnedFd,
+    streams: Streams,
+) -> Result<Plan> {
+    let rights = Rights::probe();
+    let program = program(process)?;
+    let mut steps = vec![
+        Step::DieWithParent,
+        Step::AwaitPlacement,
+        Step::JoinNamespaces(target),
+        Step::GoOnInChild,
+        Step::DieWithParent,
+        Step::NewSession,
+    ];
+    stream_steps(&mut steps, streams, process.user.uid);
+    process_steps(&mut steps, process)?;
+    credential_steps(&mut steps, process, &rights);
+    steps.push(Step::AwaitStart);
+    confinement_steps(&mut steps, process, &rights, seccomp);
+    Ok(Plan { steps, program })
 }
 
 impl Plan {
@@ -101,7 +128,9 @@ impl Plan {
 
 fn descriptors(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } => vec![fd.as_raw_fd()],
+        Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } | Step::JoinNamespaces(fd) => {
+            vec![fd.as_raw_fd()]
+        }
         Step::Mount(file_system) => file_system.fallback.iter().map(|fd| fd.as_raw_fd()).collect(),
         Step::SetStreams(streams) => streams.iter().flatten().map(|fd| fd.as_raw_fd()).collect(),
         _ => Vec::new(),
@@ -134,7 +163,6 @@ fn stream_steps(steps: &mut Vec<Step>, streams: Streams, uid: u32) {
 
 fn process_steps(steps: &mut Vec<Step>, process: &Process) -> Result<()> {
     let cwd = c_string("working directory", process.cwd.as_os_str())?;
-    steps.push(Step::MakeWorkingDirectory(cwd.clone()));
     steps.extend(process.oom_score_adj.map(|score| Step::SetOomScore(score.to_string().into_bytes())));
     steps.extend(process.rlimits.iter().map(|limit| Step::SetRlimit {
         resource: limit.resource.to_kernel(),

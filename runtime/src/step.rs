@@ -22,6 +22,10 @@ pub(crate) enum Step {
     DieWithParent,
     /// Wait until the parent has put this process into its cgroups.
     AwaitPlacement,
+    /// Join the namespaces of another sandbox's process, all but the user's.
+    JoinNamespaces(OwnedFd),
+    /// Go on in a child, which is in the pid namespace that was joined; this process ends.
+    GoOnInChild,
     SetUmask(u32),
     NewSession,
     NewCgroupNamespace,
@@ -70,6 +74,8 @@ pub(crate) enum Step {
         rows: u16,
         columns: u16,
     },
+    /// Show the terminal at `/dev/console`.
+    BindConsole,
     /// Put descriptors in the place of the standard streams.
     SetStreams([Option<OwnedFd>; 3]),
     /// Let the program's user open its standard streams anew by way of /dev/stdout.
@@ -169,6 +175,8 @@ impl Step {
             Self::CloseOthers(_) => "close inherited files",
             Self::DieWithParent => "tie the process to its parent",
             Self::AwaitPlacement | Self::AwaitStart => "hear from the parent process",
+            Self::JoinNamespaces(_) => "join the container's namespaces",
+            Self::GoOnInChild => "make a process in the container",
             Self::NewSession => "start a session",
             Self::NewCgroupNamespace => "enter a new cgroup namespace",
             Self::MakeMountsPrivate => "make mounts private",
@@ -178,6 +186,7 @@ impl Step {
             Self::LeaveOldRoot => "leave the old root",
             Self::BringLoopbackUp => "bring up the loopback interface",
             Self::OpenTerminal { .. } => "open a pseudo terminal",
+            Self::BindConsole => "mount the terminal at `/dev/console`",
             Self::SetStreams(_) | Self::OwnStream { .. } => "set up the standard streams",
             Self::SetOomScore(_) => "set the out-of-memory score",
             Self::LimitBoundingSet(_) | Self::KeepCapabilities => "limit capabilities",

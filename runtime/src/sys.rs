@@ -53,16 +53,29 @@ pub(crate) struct CloneOptions<'fd> {
 /// `child` runs on a copy of this thread's memory, in which locks of other threads may be held for ever: it must
 /// not allocate, lock or panic. A panic in it ends the child at once instead of unwinding into the caller's frames.
 pub(crate) fn clone_process(options: CloneOptions<'_>, child: impl FnOnce() -> i32) -> Result<(Pid, OwnedFd), Errno> {
-    let mut pidfd: RawFd = -1;
     // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = u64::from(options.namespaces.bits()) | libc::CLONE_PIDFD as u64;
-    args.pidfd = &raw mut pidfd as u64;
+    args.flags = u64::from(options.namespaces.bits());
     args.exit_signal = libc::SIGCHLD as u64;
     if let Some(directory) = options.cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = directory.as_raw_fd() as u64;
     }
+    clone3(args, child)
+}
+
+/// As [`clone_process`], but the new process is a child of this one's parent.
+pub(crate) fn clone_sibling(child: impl FnOnce() -> i32) -> Result<(Pid, OwnedFd), Errno> {
+    // SAFETY: an all-zero `clone_args` is valid: every field is an integer.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = libc::CLONE_PARENT as u64;
+    clone3(args, child)
+}
+
+fn clone3(mut args: libc::clone_args, child: impl FnOnce() -> i32) -> Result<(Pid, OwnedFd), Errno> {
+    let mut pidfd: RawFd = -1;
+    args.flags |= libc::CLONE_PIDFD as u64;
+    args.pidfd = &raw mut pidfd as u64;
     // SAFETY: no CLONE_VM and no stack, so this is a fork: the child goes on in its own copy of all memory.
     // `args` outlives the call and has the size that is passed.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) })?;

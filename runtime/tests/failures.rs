@@ -100,6 +100,7 @@ fn values_and_mounts_that_cannot_be_are_named() {
         (not_dir, fail(&root, &["true"], mount(Mount::bind("/etc", "/file")))),
         (missing, fail(&root, &["true"], mount(Mount::bind("/no/such", "/x")))),
         ("invalid mount target `x`", fail(&root, &["true"], mount(Mount::bind("/etc", "x")))),
+        ("invalid mount target `/proc/self`", fail(&root, &["true"], mount(Mount::tmpfs("/proc/self")))),
         ("invalid working directory `x`", fail(&root, &["true"], |bundle| bundle.process.cwd = "x".into())),
         ("invalid argument `a\0b`", fail(&root, &["true", "a\0b"], |_| ())),
         ("invalid command ``", fail(&root, &[""], |_| ())),

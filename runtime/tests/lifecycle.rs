@@ -212,3 +212,44 @@ fn a_chroot_is_no_obstacle_and_no_way_out() {
     let said = String::from_utf8_lossy(&said).replace('\n', " ");
     assert_eq!(said, "in bin dev etc home proc root sys tmp 0 ");
 }
+
+#[test]
+fn another_program_enters_a_sandbox() {
+    if !wants_root() {
+        return;
+    }
+    let Some(root) = BusyboxRoot::new() else { return };
+    let mut bundle = root.shell("echo ready; sleep 71005");
+    bundle.hostname = Some("first".to_owned());
+    bundle.network = dhow_runtime::Network::None;
+    let mut running = Sandbox::create(bundle, Stdio::output()).unwrap().start().unwrap();
+    let mut ready = [0; 6];
+    File::from(running.take_stdout().unwrap()).read_exact(&mut ready).unwrap();
+    let enter = |args: &[&str], stdio: Stdio| {
+        let mut process = dhow_runtime::Process::new(args);
+        process.env = vec!["PATH=/bin".into()];
+        let created = running.enter(&process, dhow_runtime::Seccomp::Default, stdio);
+        created.and_then(dhow_runtime::Created::start)
+    };
+    let line = "hostname; ip -o addr | grep -c inet; ps | grep -c '[7]1005'; grep -E '^(CapEff|Seccomp):' /proc/self/status; exit 8";
+    let mut second = enter(&["sh", "-c", line], Stdio::output()).unwrap();
+    let mut said = String::new();
+    File::from(second.take_stdout().unwrap()).read_to_string(&mut said).unwrap();
+    assert_eq!(said, "first\n2\n1\nCapEff:\t00000000a80425fb\nSeccomp:\t2\n");
+    assert_eq!(second.wait().unwrap().status, ExitStatus::Code(8));
+
+    let mut third =
+        enter(&["sh", "-c", "tty; stty size"], Stdio::Terminal(WindowSize { rows: 9, columns: 19 })).unwrap();
+    let mut said = Vec::new();
+    let _ = File::from(third.take_terminal().unwrap()).read_to_end(&mut said);
+    assert_eq!(String::from_utf8(said).unwrap(), "/dev/pts/0\r\n9 19\r\n");
+    assert!(third.wait().unwrap().status.success());
+
+    let error = enter(&["nothing"], Stdio::output()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot execute `nothing`: executable file not found in `PATH` (`/bin`)");
+    let last = enter(&["sleep", "71006"], Stdio::output()).unwrap();
+    running.kill().unwrap();
+    assert_eq!(last.wait().unwrap().status, ExitStatus::Signal(9));
+    running.wait().unwrap();
+    assert_eq!(count_processes("71005") + count_processes("71006"), 0);
+}

@@ -48,7 +48,7 @@ fn render() -> String {
 fn add_command(text: &mut String, command: &Command, parent: &str) {
     let name = format!("{parent} {}", command.get_name()).trim().to_owned();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let arguments: Vec<&Arg> = command.get_arguments().filter(|argument| is_shown(argument)).collect();
+    let arguments: Vec<&Arg> = command.get_arguments().filter(|argument| is_shown(argument, parent)).collect();
     if !arguments.is_empty() {
         let _ = write!(text, "\n## {name}\n\n{about}.\n\n| argument | meaning |\n|---|---|\n");
         for argument in arguments {
@@ -74,8 +74,9 @@ fn is_another_spelling(group: &str, command: &str) -> bool {
     }
 }
 
-fn is_shown(argument: &Arg) -> bool {
-    !argument.is_hide_set() && argument.get_id() != "help"
+fn is_shown(argument: &Arg, parent: &str) -> bool {
+    let is_repeated = argument.is_global_set() && !parent.is_empty();
+    !argument.is_hide_set() && argument.get_id() != "help" && !is_repeated
 }
 
 fn spelling(argument: &Arg) -> String {

@@ -29,7 +29,8 @@ pub(crate) fn run(app: &App, args: &ImportArgs) -> anyhow::Result<Exit> {
     let options = options(args)?;
     let store = app.store()?;
     let interrupt = Interrupt::watch(GRACE, || ())?;
-    let image = interrupt.or(import(&store, &args.source, &options, &interrupt))?;
+    let image = interrupt.or(import(&store, &args.source, &options, &interrupt));
+    let image = image.with_context(|| format!("cannot import `{}`", args.source.display()))?;
     if let Some(name) = name {
         store.tag(&name, &image, None)?;
     }

@@ -26,7 +26,8 @@ pub(crate) fn run(app: &App, args: &LoadArgs) -> anyhow::Result<Exit> {
     let store = app.store()?;
     let progress = ui::Transfer::new(Mode::unless_quiet(args.quiet), "Loading layer");
     let loaded = archive::load(&store, interrupt.stream(input), &archive_events(&progress));
-    for image in interrupt.or(loaded)? {
+    let from = args.input.as_ref().map_or("standard input".to_owned(), |path| format!("`{}`", path.display()));
+    for image in interrupt.or(loaded).with_context(|| format!("cannot load images from {from}"))? {
         output::print(&lines(&image))?;
     }
     Ok(Exit::Success)

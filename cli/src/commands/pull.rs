@@ -1,5 +1,6 @@
 //! `dhow pull`: gets images out of a registry.
 
+use anyhow::Context;
 use dhow_layer_store::oci::{Platform, Reference};
 use dhow_registry_client::{PullOptions, PullStatus};
 
@@ -37,7 +38,8 @@ fn pull(app: &App, reference: &Reference, options: &PullOptions, mode: Mode) -> 
         let what = reference.digest().map(ToString::to_string).or_else(|| reference.tag().map(str::to_owned));
         output::println(&format!("{}: Pulling from {}", what.unwrap_or_default(), reference.repository()))?;
     }
-    let pulled = wiring::pull(app, reference, options, mode)?;
+    let pulled = wiring::pull(app, reference, options, mode)
+        .with_context(|| format!("cannot pull `{}`", reference.familiar()))?;
     if mode != Mode::Quiet {
         let status = match pulled.status {
             PullStatus::UpToDate => "Image is up to date for",

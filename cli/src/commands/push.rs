@@ -1,5 +1,6 @@
 //! `dhow push`: puts images into a registry.
 
+use anyhow::Context;
 use dhow_layer_store::Store;
 use dhow_layer_store::oci::{Compression, Reference};
 use dhow_registry_client::{PushOptions, Transfer};
@@ -40,7 +41,8 @@ pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::R
         if mode != Mode::Quiet {
             output::println(&format!("The push refers to repository [{}]", reference.name()))?;
         }
-        let line = push_one(&app.store()?, &transfer, &network, reference)?;
+        let line = push_one(&app.store()?, &transfer, &network, reference)
+            .with_context(|| format!("cannot push `{}`", reference.familiar()))?;
         match mode {
             Mode::Quiet => output::println(&reference.to_string())?,
             _ => output::println(&line)?,

@@ -67,6 +67,7 @@ pub(crate) fn collect(
     for program in &located {
         closure.add_program(program)?;
     }
+    closure.add_merged_directories()?;
     for path in further {
         let real = closure.tree.add(&absolute(path)?)?;
         if real.is_dir() {
@@ -100,7 +101,20 @@ struct Closure {
     seen: BTreeSet<PathBuf>,
 }
 
+/// Where programs and libraries are looked for by fixed paths, such as `/bin/sh`.
+const WELL_KNOWN: [&str; 4] = ["/bin", "/sbin", "/lib", "/lib64"];
+
 impl Closure {
+    /// Where these are links into `/usr`, the image has the same links: PATH may have named the other spelling.
+    fn add_merged_directories(&mut self) -> Result<(), FromHostError> {
+        for path in WELL_KNOWN.map(Path::new) {
+            if path.is_symlink() && path.is_dir() {
+                self.tree.add(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn add_program(&mut self, path: &Path) -> Result<(), FromHostError> {
         let real = self.tree.add(path)?;
         match Elf::read(&real)? {

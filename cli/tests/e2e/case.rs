@@ -49,7 +49,12 @@ impl Case {
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
-    /// Why dhow rejects what Docker's builder accepts, where it does so on purpose.
+    /// Whether the case makes device nodes, which a user namespace does not allow.
+    pub(crate) fn needs_root(&self) -> bool {
+        self.folder.join("root").exists()
+    }
+
+    /// Why dhow rejects what Docker's builder accepts, or the other way round, where it does so on purpose.
     pub(crate) fn deviation(&self) -> Option<String> {
         fs::read_to_string(self.folder.join("deviation")).ok()
     }

@@ -44,7 +44,9 @@ impl Dhow {
 
     /// A folder below [`Dhow::folder`] for one build, removed when dropped.
     pub(crate) fn work_folder(&self) -> TempDir {
-        TempDir::with_prefix_in("work-", self.folder()).expect("a temporary folder")
+        let folder = TempDir::with_prefix_in("work-", self.folder()).expect("a temporary folder");
+        self.hand_over(folder.path());
+        folder
     }
 
     /// Gives `path` and everything below it to the user who runs dhow.

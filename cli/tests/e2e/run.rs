@@ -12,7 +12,7 @@ use crate::skip::need;
 const RUNS: &[(&[&str], &[&str], &str, i32)] = &[
     (&[], &["echo", "hello"], "hello\n", 0),
     (&[], &["sh", "-c", "exit 42"], "", 42),
-    (&[], &["sh", "-c", "kill -TERM $$"], "", 143),
+    (&[], &["sh", "-c", "sh -c 'kill -TERM $$'; echo $?"], "143\n", 0),
     (&[], &["no-such-program"], "", 127),
     (&[], &["/etc/motd"], "", 126),
     (&["-e", "A=1", "--env", "B=two words"], &["sh", "-c", "echo \"$A $B\""], "1 two words\n", 0),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -93,13 +95,21 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> 
     serde_json::from_slice(&text).map_err(|source| Error::Corrupt { path: path.to_owned(), source })
 }
 
-/// Replaces the file by renaming, so that a reader sees the old or the new text, and so does one after a crash.
+/// Replaces the file in one step, so that a reader sees the old or the new text, and so does one after a crash.
+///
+/// The two files change places, as ext4 writes a file to the disk when it is renamed over another one, and whoever
+/// removes it soon after waits for that.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let failed = |error| Error::io("write", path, error);
     let text = serde_json::to_vec_pretty(value).map_err(|source| Error::Corrupt { path: path.to_owned(), source })?;
     let temporary = path.with_extension("json.new");
     fs::write(&temporary, text).map_err(failed)?;
-    fs::rename(&temporary, path).map_err(failed)
+    match renameat_with(CWD, &temporary, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(&temporary).map_err(failed),
+        // There is no old one, or the file system cannot exchange.
+        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => fs::rename(&temporary, path).map_err(failed),
+        Err(errno) => Err(failed(errno.into())),
+    }
 }
 
 /// This moment, RFC 3339 in UTC.
