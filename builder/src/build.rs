@@ -75,10 +75,10 @@ fn resolve_others(
     images: &mut BTreeMap<BaseImage, ResolvedImage>,
 ) -> Result<()> {
     for node in &plan.nodes {
-        if let Op::Base(image) = &node.op {
-            if !images.contains_key(image) {
-                images.insert(image.clone(), resolve(image, node.span, (request, env))?);
-            }
+        if let Op::Base(image) = &node.op
+            && !images.contains_key(image)
+        {
+            images.insert(image.clone(), resolve(image, node.span, (request, env))?);
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod event;
 mod exec;
 pub mod ignore;
 pub mod lint;
+pub mod outline;
 pub mod pattern;
 pub mod pattern_set;
 pub mod plan;

@@ -179,6 +179,36 @@ fn without_cache_everything_runs_and_is_kept() {
 }
 
 #[test]
+fn a_change_within_a_tick_of_the_clock_is_seen() {
+    let site = Site::new();
+    for round in 0..30 {
+        site.write("a", format!("{round:04} one"));
+        let first = site.build("FROM scratch\nCOPY a /\n");
+        site.write("a", format!("{round:04} two"));
+        let second = site.build("FROM scratch\nCOPY a /\n");
+        assert_ne!(first, second, "{round}");
+        assert_eq!(site.files(&second, "a"), format!("a 644 0:0 {round:04} two"));
+    }
+}
+
+#[test]
+fn only_what_is_copied_is_walked() {
+    let site = Site::new();
+    site.write("a", "A");
+    for n in 0..20_000 {
+        std::os::unix::fs::symlink("x", site.context.path().join(n.to_string())).unwrap();
+    }
+    site.build("FROM scratch\nCOPY a /\n");
+    let start = std::time::Instant::now();
+    site.build("FROM scratch\nCOPY a /\n");
+    let small = start.elapsed();
+    site.build("FROM scratch\nCOPY . /\n");
+    let start = std::time::Instant::now();
+    site.build("FROM scratch\nCOPY . /\n");
+    assert!(small * 3 < start.elapsed(), "{small:?}");
+}
+
+#[test]
 fn linked_copies_do_not_depend_on_what_is_below() {
     if !can_run() {
         return;

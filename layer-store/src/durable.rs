@@ -33,7 +33,7 @@ pub(crate) fn write(staging: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     publish(file, path)
 }
 
-/// As [`write`], but what a power failure leaves of the file is for the reader to find out.
+/// As [`write()`], but what a power failure leaves of the file is for the reader to find out.
 pub(crate) fn write_unsynced(staging: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = temporary(staging)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;

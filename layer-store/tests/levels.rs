@@ -7,7 +7,8 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use dhow_layer_store::{
     Device, EntryKind, FileKind, Ownership, Root, SnapshotterChoice, Stack, Store, StoreOptions, TarEntry, TarWriter,
@@ -73,6 +74,10 @@ fn edit(root: &Root) {
     }
 }
 
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Says why there are no layers, and fails where nothing may be skipped.
 fn skip(reason: String) -> Option<String> {
     assert!(std::env::var_os("DHOW_TEST_NO_SKIP").is_none(), "nothing may skip here, but: {reason}");
@@ -100,21 +105,40 @@ fn layers(directory: &Path, options: StoreOptions) -> Option<String> {
     Some(format!("{} {}", base.diff_id().unwrap(), step.diff_id().unwrap()))
 }
 
-fn inside_a_user_namespace(form: &str) -> Option<String> {
+/// The ids of a user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ids {
+    /// An ordinary user becomes root, and nobody else exists.
+    One,
+    /// As with subordinate ids; only root can make it without help.
+    Many,
+}
+
+fn inside_a_user_namespace(form: &str, ids: Ids) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     // A copy, as the ordinary user may not be let to where this program is.
     let program = directory.path().join("test");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let mut command = if rustix::process::geteuid().is_root() {
-        let mut command = Command::new("setpriv");
+    let mut command = Command::new(if ids == Ids::One && is_root() { "setpriv" } else { "unshare" });
+    if ids == Ids::One && is_root() {
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "unshare"]);
-        command
-    } else {
-        Command::new("unshare")
-    };
-    command.args(["--user", "--map-root-user", "--mount"]).arg(program).args(["--ignored", "--exact", "--nocapture"]);
-    let output = command.arg("inner_run").env(FORM, form).env("TMPDIR", directory.path()).output();
+    }
+    if ids == Ids::One {
+        command.arg("--map-root-user");
+    }
+    // Goes on once the ids are there.
+    command.args(["--user", "--mount", "sh", "-c", "read ready; exec \"$@\"", "sh"]).arg(program);
+    command.args(["--ignored", "--exact", "--nocapture", "inner_run"]);
+    command.env(FORM, format!("{form} {ids:?}")).env("TMPDIR", directory.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = command.spawn().and_then(|mut child| {
+        if ids == Ids::Many {
+            map_ids(&child)?;
+        }
+        child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(b"ready\n"))?;
+        child.wait_with_output()
+    });
     let output = match output {
         Err(error) => {
             return skip(format!("no setpriv or unshare: {error}"));
@@ -129,16 +153,29 @@ fn inside_a_user_namespace(form: &str) -> Option<String> {
     text.lines().find_map(|line| line.split_once("LAYERS ")).map(|(_, layers)| layers.to_owned())
 }
 
+/// Gives a process that has made a user namespace the ids of this one, but none of its rights.
+fn map_ids(child: &Child) -> std::io::Result<()> {
+    let process = Path::new("/proc").join(child.id().to_string());
+    let ours = fs::read_link("/proc/self/ns/user")?;
+    while fs::read_link(process.join("ns/user"))? == ours {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    fs::write(process.join("uid_map"), "0 0 65536")?;
+    fs::write(process.join("gid_map"), "0 0 65536")
+}
+
 #[test]
 #[ignore = "runs inside of a user namespace, started by the other test"]
 fn inner_run() {
-    let snapshotter = match std::env::var(FORM).as_deref() {
-        Ok("overlay") => SnapshotterChoice::Overlay,
-        Ok("copy") => SnapshotterChoice::Copy,
+    let (snapshotter, ownership) = match std::env::var(FORM).as_deref() {
+        Ok("overlay One") => (SnapshotterChoice::Overlay, Ownership::Recorded),
+        Ok("copy One") => (SnapshotterChoice::Copy, Ownership::Recorded),
+        Ok("overlay Many") => (SnapshotterChoice::Overlay, Ownership::OnDisk),
+        Ok("copy Many") => (SnapshotterChoice::Copy, Ownership::OnDisk),
         _ => return eprintln!("this is for the other test to run"),
     };
     let directory = tempfile::tempdir().unwrap();
-    let options = StoreOptions { ownership: Ownership::Recorded, snapshotter };
+    let options = StoreOptions { ownership, snapshotter };
     if let Some(layers) = layers(directory.path(), options) {
         println!("\nLAYERS {layers}");
     }
@@ -147,7 +184,7 @@ fn inner_run() {
 #[test]
 fn every_level_of_privilege_makes_the_same_layers() {
     let mut found = Vec::new();
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         for snapshotter in [SnapshotterChoice::Overlay, SnapshotterChoice::Copy] {
             for ownership in [Ownership::OnDisk, Ownership::Recorded] {
                 let directory = tempfile::tempdir().unwrap();
@@ -157,10 +194,15 @@ fn every_level_of_privilege_makes_the_same_layers() {
         }
     }
     for form in ["overlay", "copy"] {
-        found.extend(inside_a_user_namespace(form).map(|layers| (format!("user namespace, {form}"), layers)));
+        for ids in [Ids::One, Ids::Many] {
+            if ids == Ids::One || is_root() {
+                let layers = inside_a_user_namespace(form, ids);
+                found.extend(layers.map(|layers| (format!("user namespace, {form}, {ids:?}"), layers)));
+            }
+        }
     }
     for (level, layers) in &found {
         assert_eq!(*layers, found[0].1, "{level} against {}", found[0].0);
     }
-    assert!(found.len() > 1 || !rustix::process::geteuid().is_root(), "nothing was compared");
+    assert!(found.len() > 1 || !is_root(), "nothing was compared");
 }

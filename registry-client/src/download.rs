@@ -120,7 +120,10 @@ impl Download<'_> {
     fn unwritable(&self, blob: &Descriptor, error: std::io::Error) -> Error {
         match error.downcast::<StoreError>() {
             Ok(error) => corrupt(self.subject(blob), error),
-            Err(source) => Error::Io { operation: "write the blob", subject: blob.digest.to_string(), source },
+            Err(source) => {
+                let path = self.store.root().join("partial").join(blob.digest.hex());
+                Error::Store(StoreError::Io { action: "write", path, source })
+            }
         }
     }
 }

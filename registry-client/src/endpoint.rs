@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Docker Hub's name in references.
 pub(crate) const DOCKER_HUB: &str = "docker.io";
 /// The host that serves Docker Hub's protocol.
-const DOCKER_HUB_API: &str = "registry-1.docker.io";
+pub(crate) const DOCKER_HUB_API: &str = "registry-1.docker.io";
 
 /// One way to try.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -269,7 +269,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The local store failed.
-    #[error(transparent)]
+    #[error("the local store failed")]
     Store(#[from] dhow_layer_store::Error),
     /// A local file or socket failed.
     #[error("cannot {operation} `{subject}`")]

@@ -1,5 +1,7 @@
 //! The remedy for each failure, in one place. No I/O.
 
+use std::io;
+
 use crate::error::{ConnectFailure, Error, StatusError};
 
 /// The remedy for `error`, if there is one to name.
@@ -34,7 +36,17 @@ pub(crate) fn of(error: &Error) -> Option<String> {
         }
         Error::Store(error) => error.hint(),
         Error::InvalidRegistry(_) | Error::Settings { .. } | Error::Protocol { .. } | Error::Document { .. } => None,
-        Error::Io { .. } => None,
+        Error::Io { subject, source, .. } => of_io(subject, source.kind()),
+    }
+}
+
+fn of_io(subject: &str, kind: io::ErrorKind) -> Option<String> {
+    match kind {
+        io::ErrorKind::AddrInUse => Some(format!("another program listens on `{subject}`: choose another address")),
+        io::ErrorKind::AddrNotAvailable => Some(format!("`{subject}` is no address of this machine")),
+        io::ErrorKind::PermissionDenied => Some(format!("check the rights to use `{subject}`, or choose another")),
+        io::ErrorKind::StorageFull => Some("the disk is full: make room, or choose another directory".to_owned()),
+        _ => None,
     }
 }
 
@@ -78,15 +90,15 @@ fn of_status(error: &StatusError) -> Option<String> {
         words.iter().any(|word| text.contains(word))
     };
     let text = match error.status {
-        400..500 if said(&["project not found", "project"]) && said(&["not found", "not exist"]) => {
+        400..500 if said(&["project"]) && said(&["not found", "not exist"]) => {
             "create the project on the registry first: the name is `registry/project/repository`".to_owned()
         }
         404 if host.contains(".dkr.ecr.") && error.has_code("NAME_UNKNOWN") => {
             "this registry does not create repositories on push: `aws ecr create-repository` first".to_owned()
         }
-        401 => format!("log in first: `dhow login {host}`; names of private images are hidden behind the same answer"),
+        401 => format!("log in first: `{}`; names of private images are hidden behind the same answer", login(host)),
         403 | 405 if error.has_code("UNSUPPORTED") => "the registry does not allow this operation".to_owned(),
-        403 => format!("the account has no right to do this here: check it, or `dhow login {host}` with another one"),
+        403 => format!("the account has no right to do this here: check it, or `{}` with another one", login(host)),
         404 if error.has_code("MANIFEST_UNKNOWN") => "check the tag; the registry has no such image".to_owned(),
         404 => "check the spelling of the repository's name".to_owned(),
         412 => "a policy of the registry blocks this image, for example because it is not signed".to_owned(),
@@ -100,6 +112,54 @@ fn of_status(error: &StatusError) -> Option<String> {
 
 fn rate_limit(error: &StatusError) -> String {
     let wait = error.retry_after.map(|wait| format!(", or wait {} seconds", wait.as_secs())).unwrap_or_default();
-    let host = error.request.host();
-    format!("the registry's rate limit is reached: log in with `dhow login {host}` for a higher one{wait}")
+    let login = login(error.request.host());
+    format!("the registry's rate limit is reached: log in with `{login}` for a higher one{wait}")
+}
+
+/// Docker Hub is meant where none is named.
+fn login(host: &str) -> String {
+    if host == crate::endpoint::DOCKER_HUB_API { "dhow login".to_owned() } else { format!("dhow login {host}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::Method;
+
+    use crate::api_error::ApiError;
+    use crate::error::{Error, RequestLine, StatusError};
+
+    /// Each line is an answer of a real registry, and a word of the remedy.
+    #[test]
+    fn answers_of_real_registries_lead_to_remedies() {
+        let check = |url: &str, status: u16, (code, message): (&str, &str), expected: &str| {
+            let request = RequestLine::new(&Method::POST, &url.parse().expect("a URL"));
+            let error = ApiError { code: code.to_owned(), message: message.to_owned(), ..ApiError::default() };
+            let retry_after = (status == 429).then(|| Duration::from_secs(77));
+            let error = Error::Status(Box::new(StatusError { request, status, errors: vec![error], retry_after }));
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.contains(expected), "{url} {status} {code}: {hint}");
+        };
+        let harbor = "https://harbor.example/v2/nobody/app/blobs/uploads/";
+        check(harbor, 404, ("NOT_FOUND", "project nobody not found"), "create the project");
+        check(harbor, 401, ("UNAUTHORIZED", "unauthorized to access repository"), "`dhow login harbor.example`");
+        check(harbor, 412, ("PROJECTPOLICYVIOLATION", "current image is not signed"), "policy");
+        let ecr = "https://1.dkr.ecr.eu-west-1.amazonaws.com/v2/app/blobs/uploads/";
+        check(ecr, 404, ("NAME_UNKNOWN", "The repository does not exist"), "create-repository");
+        let hub = "https://registry-1.docker.io/v2/library/x/manifests/y?token=secret";
+        check(hub, 429, ("TOOMANYREQUESTS", "You have reached your pull rate limit"), "wait 77 seconds");
+        check(hub, 401, ("UNAUTHORIZED", ""), "`dhow login`");
+        check(hub, 404, ("MANIFEST_UNKNOWN", ""), "check the tag");
+        check(hub, 403, ("DENIED", "requested access to the resource is denied"), "no right");
+        check("http://127.0.0.1:5000/v2/a/b", 405, ("UNSUPPORTED", ""), "does not allow");
+        check("http://127.0.0.1:5000/v2/a/b", 413, ("", ""), "size of a request");
+        check("http://127.0.0.1:5000/v2/a/b", 500, ("UNKNOWN", ""), "log");
+    }
+
+    #[test]
+    fn secrets_in_urls_are_not_shown() {
+        let url = "https://me:password@storage.example/blob?X-Amz-Signature=secret#x".parse().expect("a URL");
+        assert_eq!(RequestLine::new(&Method::GET, &url).to_string(), "GET https://storage.example/blob");
+    }
 }

@@ -18,7 +18,7 @@ use crate::body::{Body, FileRange};
 use crate::connect_failure;
 use crate::endpoint::{Trust, host_and_port, is_loopback, same_origin};
 use crate::error::{Error, RequestLine, Result, StatusError};
-use crate::options::{ClientOptions, ProxyOptions};
+use crate::options::{ClientOptions, ProxyOptions, Timeouts};
 use crate::retry::Attempts;
 use crate::tls;
 
@@ -133,18 +133,16 @@ impl Transport {
 
     async fn send_once(&self, call: &Call) -> Result<Response> {
         let pool = self.pool(&call.url, call.trust)?;
-        let (body, activity) = watched(&call.body);
+        let (body, taken) = watched(&call.body);
         let mut request = pool.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         if !matches!(call.body, Body::Empty) || matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
             request = request.header(CONTENT_LENGTH, call.body.length()).body(body.to_reqwest());
         }
-        let idle = match call.body {
-            Body::File(_) => self.options.timeouts.commit,
-            Body::Empty | Body::Bytes(_) => self.options.timeouts.idle,
-        };
         tokio::select! {
             answer = request.send() => answer.map_err(|error| connect_failure::classify(call.line(), error)),
-            () = stalled(idle, &activity) => Err(Error::Stalled { request: call.line(), idle }),
+            idle = stalled(&self.options.timeouts, call.body.length(), &taken) => {
+                Err(Error::Stalled { request: call.line(), idle })
+            }
         }
     }
 
@@ -200,14 +198,18 @@ fn watched(body: &Body) -> (Body, Arc<AtomicU64>) {
     (Body::File(FileRange { on_bytes, ..range.clone() }), taken)
 }
 
-/// Ends when `activity` has not changed for `idle`.
-async fn stalled(idle: Duration, activity: &AtomicU64) {
-    let mut seen = activity.load(Ordering::Relaxed);
+/// Ends when nothing moved for too long, which it returns: while a body of `length` bytes is sent, when no more of it
+/// was `taken`; after that, when there is no answer.
+async fn stalled(timeouts: &Timeouts, length: u64, taken: &AtomicU64) -> Duration {
+    let mut seen = 0;
     loop {
+        let is_sent = length > 0 && seen >= length;
+        let idle = if is_sent { timeouts.commit } else { timeouts.idle };
         tokio::time::sleep(idle).await;
-        let now = activity.load(Ordering::Relaxed);
+        let now = taken.load(Ordering::Relaxed);
+        // Bodies of bytes are not counted: they are small.
         if now == seen {
-            return;
+            return idle;
         }
         seen = now;
     }

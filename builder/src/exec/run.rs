@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dhow_layer_store::{ActiveSnapshot, SnapshotRootfs};
 use dhow_runtime::{
@@ -20,6 +20,8 @@ use crate::request::{InsecureRuns, RunDefaults};
 
 /// The reference's name of the machine inside.
 const HOST_NAME: &str = "buildkitsandbox";
+/// Mount points that the reference makes where an image lacks them, and leaves in the layer.
+const LASTING_MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One execution of a command.
@@ -50,6 +52,9 @@ impl Run<'_> {
         // The reference lists the group itself among the further ones.
         if !user.additional_gids.contains(&user.gid) {
             user.additional_gids.push(user.gid);
+        }
+        for mount_point in LASTING_MOUNT_POINTS {
+            snapshot.root().create_dir_all(Path::new(mount_point), 0o755)?;
         }
         let process = self.process(user, mounts);
         let rootfs = match snapshot.rootfs()? {

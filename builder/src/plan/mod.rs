@@ -64,3 +64,15 @@ pub(crate) fn default_globals(dockerfile: &Dockerfile, options: &Options) -> cra
     let options = Options { build_args: std::collections::BTreeMap::new(), ..options.clone() };
     scope::globals(dockerfile, &options, &mut Vec::new())
 }
+
+/// The place of the target among the stages, and which of them it needs, as far as that is known without base images.
+///
+/// # Errors
+/// A `FROM` line or the target is wrong.
+pub(crate) fn needed(dockerfile: &Dockerfile, options: &Options) -> Result<(usize, Vec<bool>), Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    match stages::Stages::new(dockerfile, options, &Bases::new(), &mut diagnostics) {
+        Some(stages) => Ok((stages.target, stages.nodes.iter().map(|node| node.needed).collect())),
+        None => Err(diagnostics),
+    }
+}

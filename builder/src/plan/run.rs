@@ -27,13 +27,7 @@ impl StageLowering<'_, '_> {
         let command = self.run_command(run);
         let mounts: Vec<Option<Mount>> = run.mounts.iter().map(|flag| self.mount(flag)).collect();
         let mounts: Vec<Mount> = mounts.into_iter().collect::<Option<_>>()?;
-        let secret_env = mounts.iter().filter_map(|mount| match &mount.kind {
-            MountKind::Secret { env, .. } => env.clone(),
-            _ => None,
-        });
-        let mut shown_env = self.state.env.clone();
-        secret_env.for_each(|name| shown_env.set(name, "****"));
-        let shown = self.shown(&format!("{}{}", statement.line, command.summary), &shown_env);
+        let shown = self.shown_run(&format!("{}{}", statement.line, command.summary), &mounts);
         let display = self.progress.next(&shown);
         let created_by = history::marked(&format!("RUN {}", self.with_args(&command.argv)));
         let inputs = mounts.iter().filter_map(|mount| mount.kind.node()).collect();
@@ -53,6 +47,23 @@ impl StageLowering<'_, '_> {
         self.push_layer(Op::Run(Box::new(op)), inputs, display);
         history::layer(&mut self.state.config, created_by);
         Some(())
+    }
+
+    /// The command as progress shows it; variables that hold secrets are masked.
+    fn shown_run(&self, text: &str, mounts: &[Mount]) -> String {
+        let secrets: Vec<&String> = mounts
+            .iter()
+            .filter_map(|mount| match &mount.kind {
+                MountKind::Secret { env, .. } => env.as_ref(),
+                _ => None,
+            })
+            .collect();
+        if secrets.is_empty() {
+            return self.shown(text, &self.state.env);
+        }
+        let mut env = self.state.env.clone();
+        secrets.into_iter().for_each(|name| env.set(name, "****"));
+        self.shown(text, &env)
     }
 
     fn run_command(&self, run: &Run) -> Command {

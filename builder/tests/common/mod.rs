@@ -78,7 +78,7 @@ impl Site {
     fn make_busybox(&self) -> ResolvedImage {
         let snapshot = self.store.prepare(&Stack::default()).unwrap();
         let root = snapshot.root();
-        for dir in ["bin", "etc", "root", "tmp"] {
+        for dir in ["bin", "dev", "etc", "proc", "root", "sys", "tmp"] {
             root.create_dir_all(Path::new(dir), if dir == "tmp" { 0o1777 } else { 0o755 }).unwrap();
         }
         let busybox = Path::new("bin/busybox");

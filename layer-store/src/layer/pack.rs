@@ -92,7 +92,8 @@ impl<W: Write> Packer<W> {
         let mut entry = entry(path, EntryKind::Regular, metadata);
         entry.size = metadata.size;
         entry.xattrs = portable(xattr::all_of(&file).map_err(self.error("read", name))?);
-        self.writer.append(&entry, &mut file).map_err(write_error)
+        let failed = self.error("pack", name);
+        self.writer.append(&entry, &mut file).map_err(failed)
     }
 
     fn pack_special(&mut self, dir: &Dir, name: &OsStr, metadata: &Metadata) -> Result<()> {

@@ -94,6 +94,10 @@ impl Dir {
     pub(crate) fn stat(&self, name: &OsStr) -> io::Result<Metadata> {
         let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let mut metadata = Metadata::from_stat(&stat);
+        if self.ownership == Ownership::Recorded {
+            // Whoever owns it on disk is the only user there is.
+            (metadata.uid, metadata.gid) = (0, 0);
+        }
         let may_stand_for_device = metadata.kind == FileKind::Regular && metadata.size == 0;
         if (self.ownership == Ownership::Recorded || may_stand_for_device)
             && let Some(record) = self.stat_record(name, metadata.kind)?

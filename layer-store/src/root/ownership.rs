@@ -1,10 +1,10 @@
 //! Owners and device numbers where the file system cannot keep them.
 //!
-//! In a user namespace with a single id every file belongs to the user, and device nodes cannot be made. The store
-//! then writes them down beside the file, in the extended attribute `user.dhow.stat`: `UID:GID`, and for the regular
-//! file that stands for a device `UID:GID:c:MAJOR:MINOR` (or `b`). Such a stand-in is also made where owners are on disk
-//! but devices are not allowed. Kinds that take no `user.` attributes (symbolic
-//! links, pipes, sockets) are listed by name in their directory's `user.dhow.owners`. Modes are always on disk.
+//! In a user namespace with a single id every file belongs to the user, who counts as root, and device nodes cannot be
+//! made. The store then writes other owners and devices down beside the file, in the extended attribute
+//! `user.dhow.stat`: `UID:GID`, and for the regular file that stands for a device `UID:GID:c:MAJOR:MINOR` (or `b`). Such
+//! a stand-in is also made where owners are on disk but devices are not allowed. Kinds that take no `user.` attributes
+//! (symbolic links, pipes, sockets) are listed by name in their directory's `user.dhow.owners`. Modes are always on disk.
 
 use std::io;
 

@@ -106,6 +106,8 @@ fn special_files_are_not_opened() {
 fn owners_are_recorded_where_only_one_id_exists() {
     let (temporary, root) = tree();
     let root = root.with_ownership(Ownership::Recorded).unwrap();
+    let secret = root.stat(Path::new("secret")).unwrap().unwrap();
+    assert_eq!((secret.uid, secret.gid), (0, 0), "whoever runs this test");
     let before = fs::metadata(temporary.path().join("root/secret")).unwrap();
     let disk = FileKind::BlockDevice(super::Device { major: 8, minor: 1 });
     root.mknod(Path::new("disk"), disk, 0o640).unwrap();

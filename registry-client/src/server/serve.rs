@@ -23,6 +23,9 @@ use crate::error::{Error, Result};
 /// How long a shutdown waits for requests that are under way.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Uploads that nobody has written to for so long are removed at the start.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// A request that was answered, for a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
@@ -75,12 +78,18 @@ impl Server {
     pub async fn bind(options: ServerOptions) -> Result<Self> {
         let ServerOptions { address, root, on_request } = options;
         let subject = root.display().to_string();
-        let opened = move || Storage::open(&root).map_err(|source| Error::Io { operation: "open", subject, source });
-        let storage = blocking::run(opened).await?;
+        let opened = move || {
+            let storage = Storage::open(&root)?;
+            let uploads = Uploads::new(storage.clone());
+            uploads.purge(FORGOTTEN)?;
+            Ok((storage, uploads))
+        };
+        let opened = move || opened().map_err(|source| Error::Io { operation: "open", subject, source });
+        let (storage, uploads) = blocking::run(opened).await?;
         let failed = |source| Error::Io { operation: "listen on", subject: address.to_string(), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let registry = Registry { uploads: Uploads::new(storage.clone()), storage, on_request };
+        let registry = Registry { uploads, storage, on_request };
         let router =
             Router::new().fallback(handler::handle).layer(DefaultBodyLimit::disable()).with_state(Arc::new(registry));
         Ok(Self { listener, address, router })

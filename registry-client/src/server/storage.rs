@@ -123,6 +123,13 @@ impl Storage {
 
     /// All repositories that anything was pushed to, sorted bytewise.
     pub(crate) fn repositories(&self) -> io::Result<Vec<String>> {
+        let mut names = self.all_directories()?;
+        names.retain(|name| self.has_repository(name));
+        Ok(names)
+    }
+
+    /// The names of all directories that are or could become repositories, sorted bytewise.
+    pub(crate) fn all_directories(&self) -> io::Result<Vec<String>> {
         let mut found = Vec::new();
         self.collect(String::new(), &mut found)?;
         found.sort();
@@ -136,7 +143,7 @@ impl Storage {
                 self.collect(path, found)?;
             }
         }
-        if !name.is_empty() && self.has_repository(&name) {
+        if !name.is_empty() {
             found.push(name);
         }
         Ok(())
@@ -196,7 +203,7 @@ impl Storage {
 }
 
 /// The names in a directory, sorted; none if it is missing. Files that are just being written are left out.
-fn names(dir: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn names(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in if_there(fs::read_dir(dir))?.into_iter().flatten() {
         names.extend(entry?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));

@@ -7,11 +7,12 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dhow_layer_store::oci::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::storage::{Storage, if_there};
+use super::storage::{Storage, if_there, names};
 
 /// The sessions of a registry. At most one request writes to each.
 #[derive(Debug, Clone)]
@@ -98,6 +99,22 @@ impl Uploads {
     pub(crate) fn remove(&self, repository: &str, id: &str) -> io::Result<bool> {
         self.lock().remove(id);
         Ok(if_there(fs::remove_dir_all(self.dir(repository, id)))?.is_some())
+    }
+
+    /// Removes the sessions of all repositories that nobody has written to for `age`.
+    pub(crate) fn purge(&self, age: Duration) -> io::Result<()> {
+        for repository in self.storage.all_directories()? {
+            let uploads = self.storage.repository(&repository).join("_uploads");
+            for id in names(&uploads)? {
+                let data = if_there(fs::metadata(uploads.join(&id).join("data")))?;
+                let written = data.and_then(|data| data.modified().ok());
+                // A session without data is what a kill left of one that was finished.
+                if written.is_none_or(|written| written.elapsed().is_ok_and(|elapsed| elapsed > age)) {
+                    self.remove(&repository, &id)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn put_back(&self, id: &str, hash: Sha256, size: u64) {

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use dhow_registry_client::{Client, ClientOptions, Error, PushOptions, RetryPolicy};
+use dhow_layer_store::{Store, StoreOptions};
+use dhow_registry_client::{
+    Client, ClientOptions, Error, PullOptions, PushOptions, RetryPolicy, Server, ServerOptions, Transfer, no_events,
+};
 
 use crate::common::faulty::{Action, Seen};
 use crate::common::fixture::{Fixture, impatient, layer};
-use crate::common::{TestStore, client, noise, options, reference};
+use crate::common::{TestServer, TestStore, client, noise, options, reference};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_that_breaks_off_goes_on_where_it_was() {
@@ -131,4 +134,68 @@ async fn a_manifest_with_another_digest_is_refused() {
     .await;
     let error = fixture.pull(&TestStore::new(), &client()).await.expect_err("corrupt");
     assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_not_waited_for_forever() {
+    // Accepts connections and never says anything.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut options = options();
+    options.timeouts.idle = Duration::from_millis(100);
+    options.retry.attempts = 1;
+    let error = Client::new(options).expect("a client").ping(&address.to_string()).await.expect_err("silence");
+    assert!(matches!(error, Error::Stalled { .. }), "{error:?}");
+    drop(listener);
+}
+
+/// A file system of three megabytes, which goes with the value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "none"]).arg(directory.path());
+        match mount.output() {
+            Ok(output) if output.status.success() => Some(Self(directory)),
+            _ => {
+                eprintln!("SKIP: no right to mount a small file system");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount").arg(self.0.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "cannot unmount {}", self.0.path().display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_named_and_the_store_stays_as_it_was() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let server = TestServer::start().await;
+    let from = TestStore::new();
+    let (_, manifest) = from.add_image(&[noise(1, 1_000_000), noise(2, 6_000_000)]);
+    let name = reference(server.address(), "app:1");
+    from.transfer(&client()).push_manifest(&name, &manifest, &PushOptions::default()).await.expect("push");
+    let store = Store::open(&disk.0.path().join("store"), StoreOptions::default()).expect("a store");
+    let transfer = Transfer::new(client(), store.clone(), no_events());
+    let error = transfer.pull(&name, &PullOptions::default()).await.expect_err("no room");
+    assert!(error.hint().is_some_and(|hint| hint.contains("disk is full")), "{error:?}");
+    assert!(store.images().expect("images").is_empty());
+    assert!(store.references().expect("references").is_empty());
+    drop((transfer, store));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_taken_is_named() {
+    let first = TestServer::start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let options = ServerOptions { address: first.address(), root: directory.path().to_owned(), on_request: None };
+    let error = Server::bind(options).await.expect_err("taken");
+    assert!(error.hint().is_some_and(|hint| hint.contains("another program listens")), "{error:?}");
 }

@@ -144,6 +144,24 @@ async fn uploads_survive_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn forgotten_uploads_are_removed_at_the_start() {
+    let server = TestServer::start().await;
+    let app = repository(&server, "team/app").await;
+    for _ in 0..2 {
+        app.upload_start().await.expect("start");
+    }
+    let TestServer { handle, directory, .. } = server;
+    handle.shutdown().await.expect("shutdown");
+    let uploads = directory.path().join("docker/registry/v2/repositories/team/app/_uploads");
+    let old = std::fs::read_dir(&uploads).expect("uploads").next().expect("one").expect("entry").path();
+    let data = std::fs::File::options().write(true).open(old.join("data")).expect("data");
+    data.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600)).expect("time");
+    let _server = TestServer::start_in(directory).await;
+    assert!(!old.exists());
+    assert_eq!(std::fs::read_dir(&uploads).expect("uploads").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_uploads_are_refused() {
     let server = TestServer::start().await;
     let app = repository(&server, "app").await;
