@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cache::MissReason;
+
 /// The place of a step in the plan, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub usize);
@@ -45,6 +47,13 @@ pub enum Event {
         /// The step.
         step: StepId,
     },
+    /// A step was not found in the cache; only for a sink that [wants reasons](EventSink::wants_reasons).
+    Missed {
+        /// The step.
+        step: StepId,
+        /// Why, what weighs most first; never empty.
+        reasons: Vec<MissReason>,
+    },
     /// Another process builds the same step; this build waits for its result.
     Waiting {
         /// The step.
@@ -84,6 +93,11 @@ pub enum Event {
 pub trait EventSink: Send + Sync {
     /// Takes one event. It must not wait long: the step that sent it waits meanwhile.
     fn event(&self, event: Event);
+
+    /// Whether to find out why steps miss (`--explain`), which takes a look at all records.
+    fn wants_reasons(&self) -> bool {
+        false
+    }
 }
 
 /// Drops every event.

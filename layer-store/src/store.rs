@@ -16,6 +16,7 @@
 //!        cache/<hex>.json             build steps by their keys (`record.rs`)
 //!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
 //!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
+//!        listings/<hex>               files of copied selections, to explain cache misses (as `contexts`)
 //!        steps/<hex>.lock             flock: who executes the build step with this key
 //!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on

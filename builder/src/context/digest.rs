@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use dhow_layer_store::{FileId, FileKind, Metadata};
 
+use crate::cache::Listing;
 use crate::context::memory::{FileDigest, Reading};
 use crate::context::select::{Entry, Match, Presence};
 use crate::context::tree::SourceTree;
@@ -21,23 +22,50 @@ const BUFFER: usize = 256 * 1024;
 const FILES_PER_THREAD: usize = 64;
 
 /// The digest of everything about `matches` that reaches the image: names, types, modes, owners, content, link
-/// targets, extended attributes and hard links; never times.
-pub(crate) fn digest(tree: &SourceTree<'_>, matches: &[Match], threads: usize) -> Result<blake3::Hash> {
+/// targets, extended attributes and hard links; never times. And the digest of each file by itself.
+pub(crate) fn digest(tree: &SourceTree<'_>, matches: &[Match], threads: usize) -> Result<(String, Vec<FileDigest>)> {
     let files: Vec<(&Match, &Entry)> =
         matches.iter().flat_map(|found| found.entries.iter().map(move |entry| (found, entry))).collect();
     let digests = digest_files(tree, &files, threads)?;
     let mut hash = blake3::Hasher::new();
     let mut links = Links::default();
-    for ((found, entry), digest) in files.iter().zip(digests) {
+    for ((found, entry), digest) in files.iter().zip(&digests) {
         if entry.path.as_os_str().is_empty() {
             links = Links::default();
             frame(&mut hash, b"match");
             frame(&mut hash, found.name.as_encoded_bytes());
         }
         add_entry(&mut hash, entry, links.earlier(entry));
-        hash.update(&digest);
+        hash.update(digest);
     }
-    Ok(hash.finalize())
+    Ok((hash.finalize().to_hex().to_string(), digests))
+}
+
+/// The files of `matches` with their digests, to tell later what changed.
+pub(crate) fn listing(matches: &[Match], digests: &[FileDigest]) -> Listing {
+    let mut listing = Listing::default();
+    let files = matches.iter().flat_map(|found| found.entries.iter().map(move |entry| (found, entry)));
+    for ((found, entry), digest) in files.zip(digests) {
+        add_to_listing(&mut listing, found, entry, digest);
+    }
+    listing
+}
+
+fn add_to_listing(listing: &mut Listing, found: &Match, entry: &Entry, digest: &FileDigest) {
+    let metadata = &entry.metadata;
+    let path = found.real_path(entry).to_string_lossy().into_owned();
+    let content = blake3::Hasher::new()
+        .update(digest)
+        .update(entry.target.as_ref().map_or(&[], |target| target.as_os_str().as_encoded_bytes()))
+        .finalize();
+    let kind = match metadata.kind {
+        FileKind::Regular => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "link",
+        _ => "special",
+    };
+    let attributes = format!("{:o} {}:{}", metadata.mode, metadata.uid, metadata.gid);
+    listing.add(path, format!("{} {kind}", &content.to_hex()[..16]), attributes);
 }
 
 /// The first names of files that have several.
@@ -116,13 +144,12 @@ fn digest_files(tree: &SourceTree<'_>, files: &[(&Match, &Entry)], threads: usiz
 fn digest_file(tree: &SourceTree<'_>, (found, entry): (&Match, &Entry), buffer: &mut [u8]) -> Result<FileDigest> {
     let path = found.real_path(entry);
     let mut hash = blake3::Hasher::new();
-    if entry.metadata.kind != FileKind::Regular {
-        add_xattrs(&mut hash, tree, &path)?;
-        return Ok(hash.finalize().into());
-    }
     let reading = Reading::begin();
-    let mut file = tree.root.open_file(&path)?;
-    let size = read_all(&mut file, &mut hash, buffer).map_err(BuildError::io("read", &path))?;
+    let mut size = entry.metadata.size;
+    if entry.metadata.kind == FileKind::Regular {
+        let mut file = tree.root.open_file(&path)?;
+        size = read_all(&mut file, &mut hash, buffer).map_err(BuildError::io("read", &path))?;
+    }
     add_xattrs(&mut hash, tree, &path)?;
     let digest = hash.finalize().into();
     let after = tree.root.stat(&path)?.map(|metadata| tree.owned(metadata));

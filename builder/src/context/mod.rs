@@ -15,8 +15,8 @@ use dhow_layer_store::{FileId, Root, Store};
 use crate::error::{BuildError, Result};
 use crate::ignore::IgnoreRules;
 
-pub(crate) use digest::digest;
-pub(crate) use memory::DigestMemory;
+pub(crate) use digest::{digest, listing};
+pub(crate) use memory::{DigestMemory, FileDigest};
 pub(crate) use missing::explain;
 pub(crate) use select::{Entry, Filter, Match, Presence, select, select_exact};
 pub(crate) use tree::{SourceTree, clean, is_missing};

@@ -14,7 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use dhow_layer_store::{CacheRecord, LayerId, Stack};
 
-use crate::cache::{StepKey, StepLock, Wait, base_key, scratch_key};
+use crate::cache::{StepKey, StepLock, Wait, base_key, explain, scratch_key};
 use crate::cancel::CancelToken;
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
@@ -252,6 +252,13 @@ impl<'a> Executor<'a> {
     fn execute(&self, id: NodeId, node: &Node, prepared: &Prepared) -> Result<Outcome> {
         let _slot = self.slots.take();
         self.stop.check()?;
+        for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            selection.save_listing(self.env.store)?;
+        }
+        if self.env.events.wants_reasons() && self.request.cache == CacheUse::Use {
+            let reasons = explain(self.env.store, &prepared.key)?;
+            self.tell(Event::Missed { step: StepId(id.0), reasons });
+        }
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);
         self.tell(Event::Started { step: StepId(id.0) });
         let executed = Step { executor: self, id, node }.execute(prepared);

@@ -7,7 +7,7 @@ use dhow_layer_store::{CacheKey, CacheRecord, Root, Stack, StagingDir, Store};
 use serde_json::json;
 
 use crate::cache::KeyBuilder;
-use crate::context::{self, Filter, Match, SourceTree, select};
+use crate::context::{self, FileDigest, Filter, Match, SourceTree, select};
 use crate::error::{BuildError, Result};
 use crate::pattern_set::PatternSet;
 use crate::plan::CopyFiles;
@@ -19,13 +19,30 @@ pub(crate) struct Selection {
     pub(crate) digest: String,
     /// The files, if they had to be looked at to know the digest.
     pub(crate) matches: Option<Vec<Match>>,
+    /// The digest of each of them.
+    digests: Vec<FileDigest>,
+}
+
+impl Selection {
+    /// A selection of which nothing but the digest is known.
+    pub(crate) fn known(digest: String) -> Self {
+        Self { digest, matches: None, digests: Vec::new() }
+    }
+
+    /// Writes down the files, to tell later what changed.
+    pub(crate) fn save_listing(&self, store: &Store) -> Result<()> {
+        match &self.matches {
+            Some(matches) => context::listing(matches, &self.digests).save(store, &self.digest),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Walks and digests what `files` selects in `tree`.
 pub(crate) fn look(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String], threads: usize) -> Result<Selection> {
     let matches = matches(tree, files, excludes)?;
-    let digest = context::digest(tree, &matches, threads)?.to_hex().to_string();
-    Ok(Selection { digest, matches: Some(matches) })
+    let (digest, digests) = context::digest(tree, &matches, threads)?;
+    Ok(Selection { digest, matches: Some(matches), digests })
 }
 
 /// What `files` selects in `tree`.

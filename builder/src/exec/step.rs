@@ -69,9 +69,7 @@ impl<'a> Step<'a> {
 
     fn select(&self, op: &CopyOp, source: &CopySource) -> Result<Selection> {
         match source {
-            CopySource::Inline { name, content } => {
-                Ok(Selection { digest: selection::inline_digest(name, content), matches: None })
-            }
+            CopySource::Inline { name, content } => Ok(Selection::known(selection::inline_digest(name, content))),
             CopySource::Files(files) => match files.from {
                 FilesFrom::Node(node) => self.select_in_stage(op, files, node),
                 FilesFrom::Context | FilesFrom::Empty => {
@@ -90,7 +88,7 @@ impl<'a> Step<'a> {
         let store = self.executor.env.store;
         let remembered = Remembered::of(&stack, files, &op.excludes);
         if let Some(digest) = remembered.recall(store)? {
-            return Ok(Selection { digest, matches: None });
+            return Ok(Selection::known(digest));
         }
         let view = store.view(&stack)?;
         let selection = selection::look(&SourceTree::of_image(view.root()), files, &op.excludes, self.threads())?;
@@ -122,7 +120,7 @@ impl<'a> Step<'a> {
             FilesFrom::Empty => Ok("nothing".to_owned()),
             FilesFrom::Context => self.in_context(*from, |tree| {
                 let found = select_exact(tree, Path::new(source))?;
-                Ok(context::digest(tree, &[found], self.threads())?.to_hex().to_string())
+                Ok(context::digest(tree, &[found], self.threads())?.0)
             }),
         }
     }

@@ -15,8 +15,8 @@ use dhow_builder::ignore::IgnoreRules;
 use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
-    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Event, ImageSource, PullPolicy,
-    ResolvedImage, RunDefaults, SourceError, build,
+    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Event, EventSink, ImageSource,
+    PullPolicy, ResolvedImage, RunDefaults, SourceError, build,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{Stack, Store, StoreOptions};
@@ -149,8 +149,7 @@ impl Site {
             jobs: NonZeroUsize::new(4).unwrap(),
             run: &self.run,
         };
-        let sink = |event| self.events.lock().unwrap().push(event);
-        build(&request, BuildEnv { store: &self.store, images: self, events: &sink, cancel: &self.cancel })
+        build(&request, BuildEnv { store: &self.store, images: self, events: self, cancel: &self.cancel })
     }
 
     /// Builds, and fails the test with the whole error otherwise.
@@ -196,6 +195,25 @@ impl Site {
         };
         let short = |name: &str| name.split_once("] ").map_or(name, |(_, name)| name).to_owned();
         (0..names.len()).filter_map(|step| Some(format!("{}: {}", short(&names[step]), what(step)?))).collect()
+    }
+
+    /// Why steps of the last build missed, each as `name: reason, reason`.
+    pub fn reasons(&self) -> Vec<String> {
+        let events = self.events.lock().unwrap();
+        let names = events.iter().find_map(|event| match event {
+            Event::Planned { steps } => Some(steps.clone()),
+            _ => None,
+        });
+        let names = names.unwrap_or_default();
+        let reasons = events.iter().filter_map(|event| match event {
+            Event::Missed { step, reasons } => {
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                let name = names[step.0].split_once("] ").map_or("", |(_, name)| name);
+                Some(format!("{name}: {}", reasons.join(", ")))
+            }
+            _ => None,
+        });
+        reasons.collect()
     }
 
     /// The files of an image's own layers as text, one a line: path, type, mode, owner, and content or link target.
@@ -249,6 +267,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+impl EventSink for Site {
+    fn event(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+
+    fn wants_reasons(&self) -> bool {
+        true
+    }
 }
 
 impl ImageSource for Site {
