@@ -72,8 +72,10 @@ impl Input {
         let tar: Chain<Cursor<Vec<u8>>, io::Stdin> = Cursor::new(begun).chain(io::stdin());
         let root = Root::open(staging.path())?.with_ownership(store.options().ownership)?;
         unpack(Decompressor::new(tar)?, &root, Whiteouts::Literal)?;
+        let inside = args.file.as_deref().unwrap_or(Path::new(STDIN));
         let file = args.file.as_ref().map(|file| staging.path().join(file.strip_prefix("/").unwrap_or(file)));
-        let found = dockerfile::read(file.as_deref(), Some(staging.path()))?;
+        let found = dockerfile::read(file.as_deref(), Some(staging.path()))
+            .with_context(|| format!("the archive on standard input has no usable `{}`", inside.display()))?;
         let name = found.path.as_deref().and_then(|path| path.strip_prefix(staging.path()).ok());
         let name = name.map_or(STDIN.to_owned(), |name| name.display().to_string());
         let dockerfile = SourceFile::new(name, found.source.text());
