@@ -49,7 +49,11 @@ pub(crate) fn opener(word: &str) -> Option<Heredoc> {
         return None;
     }
     let strip_tabs = rest.starts_with('-');
-    let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start();
+    let rest = rest.strip_prefix('-').unwrap_or(rest);
+    if is_shift(rest) {
+        return None;
+    }
+    let rest = rest.trim_start();
     let unquoted = single_word(rest, Quotes::Remove)?;
     let quoted = single_word(rest, Quotes::Keep)?;
     let quotes = |text: &str| text.matches(['\'', '"']).count();
@@ -61,6 +65,12 @@ pub(crate) fn opener(word: &str) -> Option<Heredoc> {
         body: String::new(),
         span: Span::default(),
     })
+}
+
+/// Whether what follows `<<` is the rest of an arithmetic expansion, as in `$((1 << 3))`. The reference takes it for a
+/// heredoc that never ends since it allows white space before the name; until then it was the shift that it is.
+fn is_shift(rest: &str) -> bool {
+    rest.starts_with(char::is_whitespace) && rest.trim_end().ends_with("))")
 }
 
 /// The openers of a whole line, in order. A line that a shell could not read either has none.
@@ -112,6 +122,7 @@ mod tests {
             "RUN \"<<EOF\"",
             "RUN it's <<EOF",
             "RUN $((1<<2))",
+            "RUN echo $((1 << 2)) > /f",
         ] {
             check(line, &[]);
         }
