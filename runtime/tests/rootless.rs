@@ -145,7 +145,7 @@ fn a_masked_proc_of_an_outer_container_is_no_obstacle() {
     let script = format!(
         "awk '$0 ~ / - proc / && $5 != \"/proc\" {{print $5}}' /proc/self/mountinfo | xargs -r -n1 umount -l; \
          mount -t tmpfs none /proc/sys && exec setpriv --reuid 54321 --regid 54321 --clear-groups {} {} \
-         sh -c 'test -d /proc/self/fd && test $(ls -d /proc/[0-9]* | wc -l) -gt 3 && echo $$'",
+         sh -c 'test -d /proc/self/fd && test $(ls -d /proc/[0-9]* 2>/dev/null | wc -l) -gt 3 && echo $$'",
         program.display(),
         root.path().display()
     );
