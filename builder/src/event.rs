@@ -80,6 +80,11 @@ pub enum Event {
         /// What it took.
         usage: StepUsage,
     },
+    /// A step was stopped, as another failed or the build was cancelled.
+    Stopped {
+        /// The step.
+        step: StepId,
+    },
     /// A step failed; the build's error says why.
     Failed {
         /// The step.

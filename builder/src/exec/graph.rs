@@ -262,7 +262,7 @@ impl<'a> Executor<'a> {
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);
         self.tell(Event::Started { step: StepId(id.0) });
         let executed = Step { executor: self, id, node }.execute(prepared);
-        let (layer, usage) = executed.inspect_err(|_| self.tell(Event::Failed { step: StepId(id.0) }))?;
+        let (layer, usage) = executed.inspect_err(|error| self.tell_failed(id, error))?;
         let below = self.outcome(node.inputs[0]).map_err(|StepFailure| BuildError::Cancelled)?;
         let stack = below.stack.with(layer.id().clone());
         let record = CacheRecord::new(Some(layer.id().clone()), stack.clone(), prepared.key.inputs.clone());
@@ -295,6 +295,12 @@ impl<'a> Executor<'a> {
         if node.op.makes_layer() {
             self.tell(Event::Cached { step: StepId(id.0) });
         }
+    }
+
+    fn tell_failed(&self, id: NodeId, error: &BuildError) {
+        let step = StepId(id.0);
+        let is_stopped = matches!(error, BuildError::Cancelled);
+        self.tell(if is_stopped { Event::Stopped { step } } else { Event::Failed { step } });
     }
 
     fn tell(&self, event: Event) {
