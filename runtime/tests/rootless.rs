@@ -127,6 +127,7 @@ fn detached_containers_live_on_for_ordinary_users() {
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(run(&["list"]).1, "buoy running\n");
         wait_until(|| run(&["logs", "buoy"]).1 == "hi\n");
+        assert_eq!(run(&["exec", "buoy", "sh", "-c", "id -u; exit 5"]), (Some(5), "0\n".to_owned()));
         assert_eq!(run(&["stop", "buoy"]), (Some(0), String::new()));
         assert_eq!(run(&["list"]).1, "");
     }
