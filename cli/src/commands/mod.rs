@@ -4,6 +4,7 @@ mod build;
 mod completion;
 mod df;
 mod each;
+mod fmt;
 mod from_host;
 mod history;
 mod images;
@@ -70,6 +71,8 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Info(args) => system(app, SystemCommand::Info(args)),
         Command::Login(args) => login::run(app, &args),
         Command::Logout(args) => logout::run(app, &args),
+        Command::Fmt(args) => fmt::fmt(&args),
+        Command::Parse(args) => fmt::parse(&args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::SuperviseContainer(args) => run::supervise(app, &args),
