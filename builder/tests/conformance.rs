@@ -38,8 +38,8 @@ fn options(case: &Path) -> Options {
         };
         match name {
             "--target" => options.target = Some(value.to_owned()),
-            "--build-arg" => drop(options.build_args.extend([pair(value)])),
-            "--label" => drop(options.labels.extend([pair(value)])),
+            "--build-arg" => options.build_args.extend([pair(value)]),
+            "--label" => options.labels.extend([pair(value)]),
             "--platform" => options.platform = Some(value.parse().expect("a platform")),
             _ => {}
         }
