@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use dhow_builder::dockerfile::{format, parse};
 use dhow_builder::lint::{Check, check};
 use dhow_builder::plan::{Bases, Options, Selection, lower};
@@ -44,5 +44,8 @@ fn benches(criterion: &mut Criterion) {
     criterion.bench_function("format", |bencher| bencher.iter(|| format(&source).expect("it parses")));
 }
 
-criterion_group!(dockerfile_benches, benches);
-criterion_main!(dockerfile_benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    benches(&mut criterion);
+    criterion.final_summary();
+}

@@ -15,7 +15,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Writes `text` and a line feed to standard output.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub(crate) fn println(text: &str) -> anyhow::Result<()> {
     print(&format!("{text}\n"))
 }

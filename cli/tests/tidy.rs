@@ -65,7 +65,7 @@ fn all_sources() -> Vec<(String, String)> {
 /// Whether a file below src/ holds unit tests only.
 fn is_test(name: &str) -> bool {
     let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    stem == "tests" || stem.ends_with("_tests") || name.contains("/tests/")
+    stem == "tests" || stem.ends_with("_tests") || stem.starts_with("test_") || name.contains("/tests/")
 }
 
 /// The part of a file before its own unit tests, where the rules for libraries hold.

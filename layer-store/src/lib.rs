@@ -1,6 +1,9 @@
 //! Content, layers, snapshots, images and archives of dhow, in plain files.
 //!
-//! This crate knows nothing of registries, Dockerfiles and processes.
+//! This crate knows nothing of registries, Dockerfiles and processes. From the bottom up: [`Root`] is the only way to
+//! untrusted paths; [`TarReader`] and [`TarWriter`] know tar streams, [`Compressor`] and [`Decompressor`] what is around
+//! them; [`unpack`] and [`Layer`] turn tars into trees and back; [`Store::prepare`] and [`Store::view`] stack them; images,
+//! names and archives are made of layers. The module page of `store` is the format on disk.
 
 pub mod oci;
 

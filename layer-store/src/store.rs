@@ -10,6 +10,7 @@
 //!        partial/<hex>                downloads that can be resumed; flock: who is downloading
 //!        layers/<layer id>/layer.json what is known of a layer (`layer_entry.rs`)
 //!        layers/<layer id>/fs/        its files, unpacked; absent while nobody needs them
+//!        layers/<layer id>/unsynced   marker of files that may not be on the disk (`layer/unsynced.rs`)
 //!        diff-ids/<hex>               the id of the layer with this diff id, as text
 //!        images/<hex>.json            an image by the digest of its config (`image.rs`)
 //!        refs/<registry>/<repository>/_tags/<tag>.json, _digests/<hex>.json   names of images (`refs.rs`)
@@ -22,8 +23,9 @@
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
 //! ```
 //!
-//! **Writing.** Every file and every layer is written in `tmp/`, synced, and renamed to its place, references last: at
-//! any moment each name that exists is whole, and whatever a crash leaves in `tmp/` goes with the next open.
+//! **Writing.** Everything is written in `tmp/`, synced, and renamed to its place, references last: at any moment each name
+//! that exists is whole, and whatever a crash leaves in `tmp/` goes with the next open. Files of layers are not synced
+//! but marked, and looked at after the next boot.
 //!
 //! **Locks.** They are flocks, which end with their process. A store holds `lock` shared as long as it is open, so a
 //! command that runs for long without using the store (a container in the foreground) should close it meanwhile.

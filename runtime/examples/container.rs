@@ -1,7 +1,7 @@
 //! Keeps containers over plain root directories: the smallest program that does what `dhow run -d` and its kin do.
 //!
 //! `container DIRECTORY run|detach [--rm] [--terminal] NAME ROOT COMMAND...`, `container DIRECTORY list`, and
-//! `stop|kill|wait|logs|follow|remove|inspect NAME`.
+//! `stop|kill|wait|logs|follow|remove|inspect NAME`, and `exec|exec-terminal NAME COMMAND...`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use std::process::{Command, exit};
 use std::time::Duration;
 
 use dhow_runtime::{
-    Bundle, Console, Container, ContainerConfig, Containers, Ended, Entered, Input, LogQuery, Network, Process, Result,
-    Rootfs, Signal, become_supervisor, enter,
+    Bundle, Console, Container, ContainerConfig, Containers, Ended, Entered, ExecRequest, Input, LogQuery, Network,
+    Process, Result, Rootfs, Signal, become_supervisor, enter,
 };
 
 fn bundle(container: &Container) -> Bundle {
@@ -78,6 +78,16 @@ fn act(directory: &str, verb: &str, words: &[String]) -> Result<i32> {
                 println!("{} {}", container.config().name, container.state()?.status);
             }
             Ok(0)
+        }
+        "exec" | "exec-terminal" => {
+            let request = ExecRequest {
+                args: words[1..].to_vec(),
+                env: vec!["PATH=/bin".to_owned()],
+                cwd: "/".to_owned(),
+                user: String::new(),
+                terminal: verb == "exec-terminal",
+            };
+            named()?.exec(&request, Input::Forwarded)
         }
         "stop" => named()?.stop(None, Duration::from_secs(2)).map(|()| 0),
         "kill" => named()?.signal(Signal::KILL).map(|()| 0),

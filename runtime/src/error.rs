@@ -122,6 +122,14 @@ pub enum Error {
         /// `running`, `exited` and so on.
         state: String,
     },
+    /// A further program could not be started in a container.
+    #[error("{said}")]
+    Entry {
+        /// What the container's supervisor said.
+        said: String,
+        /// Docker's code for it.
+        exit_code: i32,
+    },
     /// The detached supervisor did not start the container.
     #[error("cannot start the container: {said}")]
     Supervisor {
@@ -207,7 +215,7 @@ impl Error {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exec { problem, .. } => problem.exit_code(),
-            Self::Supervisor { exit_code, .. } => *exit_code,
+            Self::Supervisor { exit_code, .. } | Self::Entry { exit_code, .. } => *exit_code,
             _ => 125,
         }
     }

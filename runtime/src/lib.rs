@@ -38,8 +38,8 @@ mod userns;
 pub use bundle::{Bundle, Rootfs};
 pub use capabilities::{Capability, CapabilitySet};
 pub use container::{
-    Console, Container, ContainerConfig, ContainerState, ContainerStatus, Containers, Ended, Input, LogLine, LogQuery,
-    LogReader, LogStream, become_supervisor,
+    Console, Container, ContainerConfig, ContainerState, ContainerStatus, Containers, Ended, ExecRequest, Input,
+    LogLine, LogQuery, LogReader, LogStream, become_supervisor,
 };
 pub use error::{Error, ExecProblem, Result};
 pub use exit::{Exit, ExitStatus, Usage};

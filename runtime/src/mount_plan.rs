@@ -32,8 +32,11 @@ const DEVICE_LINKS: [(&CStr, &CStr); 6] = [
     (c"/proc/self/fd/1", c"/dev/stdout"),
     (c"/proc/self/fd/2", c"/dev/stderr"),
     (c"pts/ptmx", c"/dev/ptmx"),
-    (c"/proc/kcore", c"/dev/core"),
+    (c"/proc/kcore", CORE),
 ];
+
+/// Made only where the kernel shows its memory.
+const CORE: &CStr = c"/dev/core";
 
 const HARDENED: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
@@ -151,7 +154,9 @@ impl<'a> MountPlan<'a> {
                 self.steps.push(Step::Attach { tree, target: path });
             }
         }
-        self.steps.extend(DEVICE_LINKS.map(|(target, path)| Step::MakeSymlink { target, path: path.to_owned() }));
+        let kernel_has_core = Path::new("/proc/kcore").exists();
+        let links = DEVICE_LINKS.into_iter().filter(|(_, path)| kernel_has_core || *path != CORE);
+        self.steps.extend(links.map(|(target, path)| Step::MakeSymlink { target, path: path.to_owned() }));
         Ok(())
     }
 

@@ -44,6 +44,15 @@ impl Yard {
     }
 }
 
+impl Drop for Yard {
+    /// A test that fails leaves no container running.
+    fn drop(&mut self) {
+        for container in self.set().list().unwrap_or_default() {
+            let _ = container.stop(Some(Signal::KILL), Duration::ZERO);
+        }
+    }
+}
+
 fn config(name: &str) -> ContainerConfig {
     ContainerConfig {
         id: String::new(),
@@ -98,8 +107,10 @@ fn containers_are_found_by_name_and_by_the_beginning_of_their_id() {
 #[test]
 fn a_detached_container_runs_logs_and_stops() {
     let Some(yard) = Yard::new() else { return };
-    let container =
-        yard.detach("ship", "trap 'echo bye; exit 3' TERM; echo hello; echo oops >&2; while :; do sleep 0.01; done");
+    let container = yard.detach(
+        "ship",
+        "trap 'echo bye; exit 3' TERM; echo hello; sleep 0.1; echo oops >&2; sleep 0.1; while :; do sleep 0.01; done",
+    );
     let state = container.state().unwrap();
     assert_eq!(state.status, ContainerStatus::Running);
     assert!(Path::new(&format!("/proc/{}", state.pid.unwrap())).exists());
@@ -211,4 +222,37 @@ fn signals_to_the_foreground_reach_the_program() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(child.wait().unwrap().code(), Some(137));
+}
+
+#[test]
+fn another_program_runs_in_a_container() {
+    let Some(yard) = Yard::new() else { return };
+    let container = yard.detach("host", "echo up; sleep 72005");
+    let run = |words: &[&str]| {
+        let output = yard.example(words);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let line = "ps | grep -c '[7]2005'; ls /proc/self/fd | wc -l; echo oops >&2; exit 6";
+    assert_eq!(run(&["exec", "host", "sh", "-c", line]), (Some(6), "1\n4\noops\n".to_owned()));
+    assert_eq!(run(&["exec-terminal", "host", "tty"]), (Some(0), "/dev/pts/0\r\n".to_owned()));
+    let missing = "error: cannot execute `nothing`: executable file not found in `PATH` (`/bin`)\n";
+    assert_eq!(run(&["exec", "host", "nothing"]), (Some(127), missing.to_owned()));
+    let script = format!(
+        "seq 1 20000 | {} {} exec host sh -c 'sort -rn | head -1'",
+        yard.program.display(),
+        yard.directory.path().display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "20000\n");
+    let program = yard.program.clone();
+    let directory = yard.directory.path().to_owned();
+    let held = std::thread::spawn(move || {
+        Command::new(program).arg(directory).args(["exec", "host", "sleep", "72006"]).status().unwrap().code()
+    });
+    wait_until(|| count_processes("72006") == 2);
+    container.stop(None, Duration::ZERO).unwrap();
+    assert_eq!(held.join().unwrap(), Some(137));
+    assert_eq!(run(&["exec", "host", "true"]).0, Some(125));
+    assert_eq!(count_processes("72005") + count_processes("72006"), 0);
 }

@@ -128,10 +128,7 @@ fn links_of_an_image_do_not_lead_the_kernels_file_systems_astray() {
     for name in ["proc", "sys", "dev"] {
         symlink("/tmp", root.path().join(name)).unwrap();
         let (said, _, _) = fail(&root, &["true"], |_| ());
-        assert!(
-            said.contains(&format!("at `/{name}`")) && said.contains("Too many levels of symbolic links"),
-            "{said}"
-        );
+        assert!(said.contains(&format!("at `/{name}`")) && said.contains("(os error 40)"), "{said}");
         fs::remove_file(root.path().join(name)).unwrap();
     }
 }

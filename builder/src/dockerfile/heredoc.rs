@@ -63,14 +63,24 @@ pub(crate) fn opener(word: &str) -> Option<Heredoc> {
     })
 }
 
+/// A heredoc that a line opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opener {
+    /// The heredoc, its body not yet read.
+    pub(crate) heredoc: Heredoc,
+    /// Whether white space follows `<<`, as in a shell's arithmetic too: `$((1 << 3))`.
+    pub(crate) spaced: bool,
+}
+
 /// The openers of a whole line, in order. A line that a shell could not read either has none.
-pub(crate) fn openers(line: &str) -> Vec<Heredoc> {
+pub(crate) fn openers(line: &str) -> Vec<Opener> {
     if !line.contains("<<") {
         return Vec::new();
     }
     let lex = Lex { quotes: Quotes::Keep, raw_escapes: true, keep_unset: true, ..Lex::new('\\') };
     let words = lex.expand(line, &Env::new()).map(|expansion| expansion.words).unwrap_or_default();
-    words.iter().filter_map(|word| opener(word)).collect()
+    let openers = words.iter().filter_map(|word| Some((word, opener(word)?)));
+    openers.map(|(word, heredoc)| Opener { spaced: word.contains("<< ") || word.contains("<<\t"), heredoc }).collect()
 }
 
 fn single_word(text: &str, quotes: Quotes) -> Option<String> {
@@ -84,7 +94,8 @@ mod tests {
     use super::openers;
 
     fn check(line: &str, expected: &[(&str, bool, bool, u32)]) {
-        let found: Vec<_> = openers(line).into_iter().map(|h| (h.name, h.expand, h.strip_tabs, h.descriptor)).collect();
+        let found = openers(line).into_iter().map(|opener| opener.heredoc);
+        let found: Vec<_> = found.map(|h| (h.name, h.expand, h.strip_tabs, h.descriptor)).collect();
         let expected: Vec<_> = expected.iter().map(|(n, e, s, d)| ((*n).to_owned(), *e, *s, *d)).collect();
         assert_eq!(found, expected, "{line}");
     }

@@ -4,7 +4,7 @@
 //! whether heredocs can follow.
 
 use super::directive::{BOM, Directive, Directives};
-use super::heredoc::{self, Heredoc};
+use super::heredoc::{self, Heredoc, Opener};
 use super::line::LogicalLine;
 use super::split::Split;
 use super::word::Escape;
@@ -180,24 +180,35 @@ impl<'a> Lexer<'a> {
         if !split.can_open_heredocs(self.directives.escape) {
             return;
         }
-        for mut heredoc in heredoc::openers(statement.line.all().text()) {
-            let start = self.at;
-            let mut end = None;
-            while let Some(line) = self.next_line() {
-                if heredoc.ends_at(line.raw) {
-                    end = Some(line.start);
-                    statement.span.end = line.start + line.text().len();
-                    break;
-                }
+        for Opener { heredoc, spaced } in heredoc::openers(statement.line.all().text()) {
+            // `$((1 << 3))` looks like an opener too. Without an end it is taken for what it is.
+            if !spaced || self.is_ended(&heredoc) {
+                self.heredoc(heredoc, statement);
             }
-            if end.is_none() {
-                self.diagnostics.push(unterminated(statement, &heredoc.name));
-                statement.span.end = self.at;
-            }
-            heredoc.span = Span::new(start, end.unwrap_or(self.at));
-            heredoc.body = self.text[heredoc.span.range()].to_owned();
-            statement.heredocs.push(heredoc);
         }
+    }
+
+    fn is_ended(&self, heredoc: &Heredoc) -> bool {
+        self.text[self.at..].split_inclusive('\n').any(|line| heredoc.ends_at(line))
+    }
+
+    fn heredoc(&mut self, mut heredoc: Heredoc, statement: &mut RawStatement) {
+        let start = self.at;
+        let mut end = None;
+        while let Some(line) = self.next_line() {
+            if heredoc.ends_at(line.raw) {
+                end = Some(line.start);
+                statement.span.end = line.start + line.text().len();
+                break;
+            }
+        }
+        if end.is_none() {
+            self.diagnostics.push(unterminated(statement, &heredoc.name));
+            statement.span.end = self.at;
+        }
+        heredoc.span = Span::new(start, end.unwrap_or(self.at));
+        heredoc.body = self.text[heredoc.span.range()].to_owned();
+        statement.heredocs.push(heredoc);
     }
 }
 
@@ -240,6 +251,8 @@ mod tests {
         check("RUN <<A <<B\n# a\nA\nRUN b\nB\nRUN c", &["RUN <<A <<B", "RUN c"]);
         check("onbuild copy <<A /x\nA\nRUN c", &["onbuild copy <<A /x", "RUN c"]);
         check("CMD <<A\nRUN a", &["CMD <<A", "RUN a"]);
+        check("RUN cat << A\nRUN b\nA", &["RUN cat << A"]);
+        check("RUN echo $((1 << 3))\nRUN b", &["RUN echo $((1 << 3))", "RUN b"]);
         check("RUN [\"<<A\"]\nRUN a", &["RUN [\"<<A\"]", "RUN a"]);
         check("RUN <<-A\n\ta\n\tA\nRUN c", &["RUN <<-A", "RUN c"]);
         let lexed = lex(&SourceFile::new("Dockerfile", "RUN <<A <<B\r\n\ta\r\nA\r\nb\r\nB"));

@@ -20,6 +20,7 @@ pub mod mount;
 mod parser;
 mod shell;
 mod split;
+mod syntax;
 pub mod word;
 
 pub use ast::Dockerfile;

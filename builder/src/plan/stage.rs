@@ -16,6 +16,7 @@ use crate::dockerfile::Expansion;
 use crate::dockerfile::ast::Instruction;
 use crate::dockerfile::env::Env;
 use crate::dockerfile::word::{Escape, Word, expand, expand_for_display};
+use crate::pattern::clean;
 use crate::source::Span;
 use crate::suggest;
 
@@ -32,8 +33,10 @@ pub(super) struct State {
     pub(super) env: Env,
     pub(super) config: ImageConfig,
     pub(super) base_history: usize,
-    /// The declared arguments, in order, with their values.
+    /// The arguments that this stage declares, in order, with their values.
     pub(super) args: Vec<(String, Option<String>)>,
+    /// The arguments that this stage and those below it declare.
+    pub(super) declared: BTreeSet<String>,
     /// Whether the file has set the working directory.
     pub(super) workdir_set: bool,
 }
@@ -113,6 +116,11 @@ impl StageLowering<'_, '_> {
         }
     }
 
+    /// The same for a word whose value nobody needs: as it is written where it cannot be expanded.
+    pub(super) fn expand_quietly(&self, word: &Word) -> String {
+        expand(word, &self.state.env, self.shared.escape).map_or(word.text.clone(), |expansion| expansion.text)
+    }
+
     /// The same with all that is to be known of it.
     pub(super) fn expansion(&mut self, word: &Word) -> Option<Expansion> {
         if word.text.bytes().all(|c| c.is_ascii_alphanumeric() || b"/.-_:=,+@*".contains(&c)) {
@@ -133,8 +141,9 @@ impl StageLowering<'_, '_> {
     /// Declared arguments without value are no mistake.
     pub(super) fn observe_missing(&mut self, missing: &BTreeSet<String>, span: Span) {
         for name in missing {
-            let declared = self.state.args.iter().any(|(arg, _)| arg == name);
-            if !declared && !matches!(name.as_str(), "BUILDKIT_SBOM_SCAN_CONTEXT" | "BUILDKIT_SBOM_SCAN_STAGE") {
+            if !self.state.declared.contains(name)
+                && !matches!(name.as_str(), "BUILDKIT_SBOM_SCAN_CONTEXT" | "BUILDKIT_SBOM_SCAN_STAGE")
+            {
                 let nearest = suggest::nearest(name, self.state.env.names()).map(str::to_owned);
                 self.observe(Fact::UndefinedVariable { name: name.clone(), nearest }, span);
             }
@@ -160,11 +169,8 @@ impl StageLowering<'_, '_> {
         self.state.layers.push(id);
     }
 
-    /// The working directory, never empty.
+    /// The working directory, absolute and clean; the config keeps it as it is written.
     pub(super) fn cwd(&self) -> String {
-        match self.state.config.config.working_dir.as_str() {
-            "" => "/".to_owned(),
-            directory => directory.to_owned(),
-        }
+        clean(&format!("/{}", self.state.config.config.working_dir))
     }
 }

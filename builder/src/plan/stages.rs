@@ -254,8 +254,7 @@ impl<'a> Stages<'a> {
 
     fn find_target(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<usize> {
         let Some(name) = &self.options.target else { return Some(self.nodes.len() - 1) };
-        let number = || name.parse::<usize>().ok().filter(|index| *index < self.nodes.len());
-        let found = self.dockerfile.stage_named(name).or_else(number);
+        let found = self.dockerfile.stage_named(name);
         if found.is_none() {
             let names: Vec<&str> = self.dockerfile.stages.iter().filter_map(Stage::name).collect();
             let span = self.nodes[0].stage.span;

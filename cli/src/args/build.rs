@@ -68,6 +68,15 @@ pub(crate) struct BuildArgs {
     /// Push the image to the registries of its names when it is built
     #[arg(long)]
     pub(crate) push: bool,
+    /// Say why steps are not in the cache
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Check the Dockerfile and build nothing; the same as `--call=check`
+    #[arg(long, conflicts_with = "call")]
+    pub(crate) check: bool,
+    /// Ask about the Dockerfile and build nothing: `check`, `outline` or `targets`, and `,format=json`
+    #[arg(long, value_name = "METHOD", default_value = "build", hide_default_value = true)]
+    pub(crate) call: String,
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
@@ -98,4 +107,22 @@ pub(crate) struct BuildArgs {
     /// Accepted without effect: steps leave no containers behind
     #[arg(long)]
     pub(crate) force_rm: bool,
+}
+
+/// `dhow fmt`
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Dockerfiles, `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write nothing; name the files that would change and fail if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// `dhow parse`
+#[derive(Debug, Args)]
+pub(crate) struct ParseArgs {
+    /// The Dockerfile, `-` for standard input
+    pub(crate) file: PathBuf,
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use build::{BuildArgs, ProgressKind};
+pub(crate) use build::{BuildArgs, FmtArgs, ParseArgs, ProgressKind};
 pub(crate) use container::{
     ContainerCommand, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs, WaitArgs,
 };
@@ -114,6 +114,10 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Make an image of a root file system: a directory or a tar archive
     Import(ImportArgs),
+    /// Write Dockerfiles in the usual way, without changing what they mean
+    Fmt(FmtArgs),
+    /// Print a Dockerfile as JSON, with the place of everything
+    Parse(ParseArgs),
     /// Show version information
     Version(VersionArgs),
     /// Show what dhow found on this machine
@@ -149,7 +153,16 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the command works on the store, and so needs the rights to write an image's files.
     pub(crate) fn needs_store(&self) -> bool {
-        !matches!(self, Self::Version(_) | Self::Completion(_) | Self::Login(_) | Self::Logout(_) | Self::Registry(_))
+        !matches!(
+            self,
+            Self::Fmt(_)
+                | Self::Parse(_)
+                | Self::Version(_)
+                | Self::Completion(_)
+                | Self::Login(_)
+                | Self::Logout(_)
+                | Self::Registry(_)
+        )
     }
 }
 

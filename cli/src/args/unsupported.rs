@@ -25,8 +25,6 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("build", "--cache-from", "the cache is local until it can be shared through registries"),
     ("build", "--cache-to", "the cache is local until it can be shared through registries"),
     ("build", "--squash", LATER),
-    ("build", "--check", LATER),
-    ("build", "--call", LATER),
     ("build", "--annotation", LATER),
     ("build", "--ulimit", LATER),
     ("build", "--cgroup-parent", LATER),

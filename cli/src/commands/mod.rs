@@ -4,6 +4,7 @@ mod build;
 mod completion;
 mod df;
 mod each;
+mod fmt;
 mod from_host;
 mod history;
 mod images;
@@ -34,57 +35,106 @@ use crate::args::{
 };
 use crate::exit::Exit;
 
-/// Runs a command.
+/// Runs a command. The short commands are those of the groups.
 ///
 /// # Errors
 /// Whatever the command says.
 pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Images(args) | Command::Image(ImageCommand::Ls(args)) => images::run(app, &args),
-        Command::Tag(args) | Command::Image(ImageCommand::Tag(args)) => tag::run(app, &args),
-        Command::Rmi(args) | Command::Image(ImageCommand::Rm(args)) => rmi::run(app, &args),
-        Command::History(args) | Command::Image(ImageCommand::History(args)) => history::run(app, &args),
+        Command::Build(args) => image(app, ImageCommand::Build(args)),
+        Command::Images(args) => image(app, ImageCommand::Ls(args)),
+        Command::Tag(args) => image(app, ImageCommand::Tag(args)),
+        Command::Rmi(args) => image(app, ImageCommand::Rm(args)),
+        Command::History(args) => image(app, ImageCommand::History(args)),
+        Command::Pull(args) => image(app, ImageCommand::Pull(args)),
+        Command::Push(args) => image(app, ImageCommand::Push(args)),
+        Command::Save(args) => image(app, ImageCommand::Save(args)),
+        Command::Load(args) => image(app, ImageCommand::Load(args)),
+        Command::Import(args) => image(app, ImageCommand::Import(args)),
+        Command::Run(args) => container(app, ContainerCommand::Run(args)),
+        Command::Create(args) => container(app, ContainerCommand::Create(args)),
+        Command::Ps(args) => container(app, ContainerCommand::Ls(args)),
+        Command::Logs(args) => container(app, ContainerCommand::Logs(args)),
+        Command::Start(args) => container(app, ContainerCommand::Start(args)),
+        Command::Stop(args) => container(app, ContainerCommand::Stop(args)),
+        Command::Restart(args) => container(app, ContainerCommand::Restart(args)),
+        Command::Kill(args) => container(app, ContainerCommand::Kill(args)),
+        Command::Rm(args) => container(app, ContainerCommand::Rm(args)),
+        Command::Wait(args) => container(app, ContainerCommand::Wait(args)),
+        Command::Image(command) => image(app, command),
+        Command::Container(command) => container(app, command),
+        Command::Volume(command) => volume(app, command),
+        Command::Builder(command) | Command::Buildx(command) => builder(app, command),
+        Command::System(command) => system(app, command),
+        Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
-        Command::Image(ImageCommand::Inspect(args)) => inspect::images(app, &args),
-        Command::Pull(args) | Command::Image(ImageCommand::Pull(args)) => pull::run(app, &args),
-        Command::Push(args) | Command::Image(ImageCommand::Push(args)) => push::run(app, &args),
+        Command::Info(args) => system(app, SystemCommand::Info(args)),
         Command::Login(args) => login::run(app, &args),
         Command::Logout(args) => logout::run(app, &args),
-        Command::Load(args) | Command::Image(ImageCommand::Load(args)) => load::run(app, &args),
-        Command::Save(args) | Command::Image(ImageCommand::Save(args)) => save::run(app, &args),
-        Command::Import(args) | Command::Image(ImageCommand::Import(args)) => import::run(app, &args),
-        Command::Image(ImageCommand::FromHost(args)) => from_host::run(app, &args),
-        Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
-        Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
-        Command::Create(args) | Command::Container(ContainerCommand::Create(args)) => run::create_only(app, &args),
-        Command::SuperviseContainer(args) => run::supervise(app, &args),
-        Command::Build(args)
-        | Command::Image(ImageCommand::Build(args))
-        | Command::Builder(BuilderCommand::Build(args))
-        | Command::Buildx(BuilderCommand::Build(args)) => build::run(app, &args),
+        Command::Fmt(args) => fmt::fmt(&args),
+        Command::Parse(args) => fmt::parse(&args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
-        Command::Container(ContainerCommand::Inspect(args)) => inspect::containers(app, &args),
-        Command::Ps(args) | Command::Container(ContainerCommand::Ls(args)) => ps::run(app, &args),
-        Command::Logs(args) | Command::Container(ContainerCommand::Logs(args)) => logs::run(app, &args),
-        Command::Stop(args) | Command::Container(ContainerCommand::Stop(args)) => stop::stop(app, &args),
-        Command::Kill(args) | Command::Container(ContainerCommand::Kill(args)) => stop::kill(app, &args),
-        Command::Start(args) | Command::Container(ContainerCommand::Start(args)) => stop::start(app, &args),
-        Command::Restart(args) | Command::Container(ContainerCommand::Restart(args)) => stop::restart(app, &args),
-        Command::Wait(args) | Command::Container(ContainerCommand::Wait(args)) => stop::wait(app, &args),
-        Command::Rm(args) | Command::Container(ContainerCommand::Rm(args)) => rm::run(app, &args),
-        Command::Container(ContainerCommand::Prune(args)) => prune::containers(app, &args),
-        Command::Image(ImageCommand::Prune(args)) => prune::images(app, &args),
-        Command::Builder(BuilderCommand::Prune(args)) | Command::Buildx(BuilderCommand::Prune(args)) => {
-            prune::cache(app, &args)
-        }
-        Command::Volume(VolumeCommand::Create(args)) => volume::create(app, &args),
-        Command::Volume(VolumeCommand::Ls(args)) => volume::list(app, &args),
-        Command::Volume(VolumeCommand::Rm(args)) => volume::remove(app, &args),
-        Command::Volume(VolumeCommand::Inspect(args)) => volume::show(app, &args),
-        Command::Volume(VolumeCommand::Prune(args)) => prune::volumes(app, &args),
-        Command::System(SystemCommand::Df(args)) => df::run(app, &args),
-        Command::System(SystemCommand::Prune(args)) => prune::system(app, &args),
-        Command::Info(args) | Command::System(SystemCommand::Info(args)) => info::run(app, &args),
+        Command::SuperviseContainer(args) => run::supervise(app, &args),
+    }
+}
+
+fn image(app: &App, command: ImageCommand) -> anyhow::Result<Exit> {
+    match command {
+        ImageCommand::Build(args) => build::run(app, &args),
+        ImageCommand::FromHost(args) => from_host::run(app, &args),
+        ImageCommand::Ls(args) => images::run(app, &args),
+        ImageCommand::Tag(args) => tag::run(app, &args),
+        ImageCommand::Rm(args) => rmi::run(app, &args),
+        ImageCommand::History(args) => history::run(app, &args),
+        ImageCommand::Inspect(args) => inspect::images(app, &args),
+        ImageCommand::Pull(args) => pull::run(app, &args),
+        ImageCommand::Push(args) => push::run(app, &args),
+        ImageCommand::Save(args) => save::run(app, &args),
+        ImageCommand::Load(args) => load::run(app, &args),
+        ImageCommand::Import(args) => import::run(app, &args),
+        ImageCommand::Prune(args) => prune::images(app, &args),
+    }
+}
+
+fn container(app: &App, command: ContainerCommand) -> anyhow::Result<Exit> {
+    match command {
+        ContainerCommand::Run(args) => run::run(app, &args),
+        ContainerCommand::Create(args) => run::create_only(app, &args),
+        ContainerCommand::Ls(args) => ps::run(app, &args),
+        ContainerCommand::Logs(args) => logs::run(app, &args),
+        ContainerCommand::Start(args) => stop::start(app, &args),
+        ContainerCommand::Stop(args) => stop::stop(app, &args),
+        ContainerCommand::Restart(args) => stop::restart(app, &args),
+        ContainerCommand::Kill(args) => stop::kill(app, &args),
+        ContainerCommand::Rm(args) => rm::run(app, &args),
+        ContainerCommand::Wait(args) => stop::wait(app, &args),
+        ContainerCommand::Inspect(args) => inspect::containers(app, &args),
+        ContainerCommand::Prune(args) => prune::containers(app, &args),
+    }
+}
+
+fn volume(app: &App, command: VolumeCommand) -> anyhow::Result<Exit> {
+    match command {
+        VolumeCommand::Create(args) => volume::create(app, &args),
+        VolumeCommand::Ls(args) => volume::list(app, &args),
+        VolumeCommand::Rm(args) => volume::remove(app, &args),
+        VolumeCommand::Inspect(args) => volume::show(app, &args),
+        VolumeCommand::Prune(args) => prune::volumes(app, &args),
+    }
+}
+
+fn builder(app: &App, command: BuilderCommand) -> anyhow::Result<Exit> {
+    match command {
+        BuilderCommand::Build(args) => build::run(app, &args),
+        BuilderCommand::Prune(args) => prune::cache(app, &args),
+    }
+}
+
+fn system(app: &App, command: SystemCommand) -> anyhow::Result<Exit> {
+    match command {
+        SystemCommand::Df(args) => df::run(app, &args),
+        SystemCommand::Info(args) => info::run(app, &args),
+        SystemCommand::Prune(args) => prune::system(app, &args),
     }
 }

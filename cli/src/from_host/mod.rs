@@ -76,6 +76,7 @@ pub(crate) fn collect(
             closure.add_program(&real)?;
         }
     }
+    closure.tree.add_short_names();
     Ok((closure.tree, located))
 }
 

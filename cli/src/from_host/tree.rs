@@ -115,6 +115,17 @@ impl Tree {
         Ok(())
     }
 
+    /// Adds the host's links from `/bin` and its like to folders that are in the tree: `#!/bin/sh` and a RUN
+    /// expect the short name, also where PATH found the program under `/usr`.
+    pub(crate) fn add_short_names(&mut self) {
+        for name in ["/bin", "/sbin", "/lib", "/lib64"].map(PathBuf::from) {
+            let Ok(target) = fs::read_link(&name) else { continue };
+            if self.entries.contains_key(&Path::new("/").join(&target)) {
+                self.entries.entry(name).or_insert(Entry::Symlink(target));
+            }
+        }
+    }
+
     /// All entries; parents come before children.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))

@@ -67,6 +67,14 @@ impl BuildProgress {
         });
     }
 
+    /// Why a step is not in the cache.
+    pub(crate) fn explained(&self, step: usize, reason: &str) {
+        self.with(|state, show| {
+            show.line(&format!("#{} NOT CACHED: {reason}", step + 1));
+            show.mark(&format!("NOT CACHED {}: {reason}", state.title(step)));
+        });
+    }
+
     /// A step begins.
     pub(crate) fn started(&self, step: usize) {
         self.with(|state, show| {

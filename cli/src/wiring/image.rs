@@ -1,5 +1,6 @@
 //! The image of a container: from the store, else from its registry.
 
+use anyhow::Context;
 use dhow_layer_store::oci::{Platform, Reference};
 use dhow_layer_store::{Found, Image, Store};
 use dhow_registry_client::PullOptions;
@@ -30,7 +31,8 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
     if mode != Mode::Quiet && options.pull == PullPolicyArg::Missing {
         output::say(&format!("Unable to find image '{}' locally", reference.familiar()));
     }
-    let pulled = pull(app, &reference, &PullOptions { platform, ..PullOptions::default() }, mode)?;
+    let pulled = pull(app, &reference, &PullOptions { platform, ..PullOptions::default() }, mode)
+        .with_context(|| format!("cannot pull `{}`", reference.familiar()))?;
     Ok(store.image(&pulled.image)?)
 }
 

@@ -49,11 +49,16 @@ impl Dhow {
         folder
     }
 
-    /// Gives `path` and everything below it to the user who runs dhow.
+    /// Gives `path` and everything below it to the user who runs dhow. A change of owner takes setuid and setgid away:
+    /// files that have them get them back.
     pub(crate) fn hand_over(&self, path: &Path) {
+        const SCRIPT: &str = "find \"$2\" -type f -perm /6000 -printf '%m %p\\0' >\"$3\" && chown -hR \"$1\" \"$2\" &&
+            while read -r -d '' mode file; do chmod \"$mode\" \"$file\" || exit; done <\"$3\"";
         if let Some(user) = self.user {
-            let status = Command::new("chown").args(["-hR", user]).arg(path).status().expect("chown runs");
-            assert!(status.success(), "chown {user} {}", path.display());
+            let modes = tempfile::NamedTempFile::new().expect("a temporary file");
+            let mut shell = Command::new("bash");
+            shell.args(["-c", SCRIPT, "hand-over", user]).arg(path).arg(modes.path());
+            assert!(shell.status().expect("bash runs").success(), "chown {user} {}", path.display());
         }
     }
 

@@ -81,20 +81,20 @@ impl Container {
         }
     }
 
-    fn wrong_state(&self, action: &'static str, state: &str) -> Error {
+    pub(crate) fn wrong_state(&self, action: &'static str, state: &str) -> Error {
         Error::WrongState { action, container: self.config.name.clone(), state: state.to_owned() }
     }
 
-    fn ask(&self, action: &'static str, request: Request) -> Result<std::os::unix::net::UnixStream> {
-        control::connect(&self.directory, request).map_err(|error| match error.kind() {
+    fn ask(&self, action: &'static str, request: &Request) -> Result<std::os::unix::net::UnixStream> {
+        control::connect(&self.directory, request, &[]).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => self.wrong_state(action, "not running"),
             _ => Error::io(action, self.directory.join("control"), error),
         })
     }
 
     fn order(&self, action: &'static str, request: Request) -> Result<()> {
-        let stream = self.ask(action, request)?;
-        control::read_answer(stream).map_err(|error| match error.kind() {
+        let stream = self.ask(action, &request)?;
+        control::read_answer(&stream).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => self.wrong_state(action, "not running"),
             _ => Error::system("talk to the container's supervisor", error),
         })
@@ -133,7 +133,7 @@ impl Container {
     }
 
     fn wait_within(&self, timeout: Option<Duration>) -> Result<Option<i32>> {
-        let stream = match self.ask("wait for", Request::Wait) {
+        let stream = match self.ask("wait for", &Request::Wait) {
             Ok(stream) => stream,
             Err(Error::WrongState { .. }) => return self.state().map(|state| state.exit_code),
             Err(error) => return Err(error),

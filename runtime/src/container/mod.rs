@@ -19,6 +19,8 @@
 
 mod config;
 mod control;
+mod entries;
+mod exec;
 mod handle;
 mod log;
 mod pump;
@@ -28,6 +30,7 @@ mod supervisor;
 mod terminal;
 
 pub use config::ContainerConfig;
+pub use exec::ExecRequest;
 pub use handle::Container;
 pub use log::{LogLine, LogQuery, LogReader, LogStream};
 pub use set::Containers;

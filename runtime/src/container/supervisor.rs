@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bundle::Bundle;
 use crate::container::control::{self, Request};
+use crate::container::entries::{Confinement, Entry};
 use crate::container::handle::Container;
 use crate::container::log::{LogStream, LogWriter};
 use crate::container::pump::{Pump, Turn};
@@ -132,6 +133,8 @@ struct Supervision<'a> {
     log: LogWriter,
     pumps: Vec<Pump>,
     waiting: Vec<UnixStream>,
+    confinement: Confinement,
+    entries: Vec<Entry>,
     exit: Option<Exit>,
     asked_to_end: u32,
     /// When the program is killed because nobody reads its output.
@@ -146,6 +149,7 @@ enum Ready {
     Control,
     Signals,
     Pump(usize),
+    Entry(usize),
 }
 
 impl<'a> Supervision<'a> {
@@ -155,6 +159,7 @@ impl<'a> Supervision<'a> {
         let listener = control::listen(directory).map_err(|error| Error::io("open a socket in", directory, error))?;
         let signals = SignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
         let signals = signals.map_err(|errno| Error::system("receive signals", errno))?;
+        let confinement = Confinement::of(&bundle);
         let mut running = Sandbox::create(bundle, stdio(container, console))?.start()?;
         let mut state = ContainerState::created();
         state.status = ContainerStatus::Running;
@@ -180,6 +185,8 @@ impl<'a> Supervision<'a> {
             log,
             pumps,
             waiting: Vec::new(),
+            confinement,
+            entries: Vec::new(),
             exit: None,
             asked_to_end: 0,
             deadline: None,
@@ -198,6 +205,7 @@ impl<'a> Supervision<'a> {
             for ready in self.poll()? {
                 self.serve(ready)?;
             }
+            self.finish_entries()?;
             if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 self.deadline = None;
                 self.signaller.kill()?;
@@ -213,6 +221,9 @@ impl<'a> Supervision<'a> {
         for (index, pump) in self.pumps.iter().enumerate() {
             let (descriptor, flags) = pump.interest();
             sources.push((Ready::Pump(index), descriptor, flags));
+        }
+        for (index, entry) in self.entries.iter().enumerate() {
+            sources.push((Ready::Entry(index), entry.as_fd(), PollFlags::IN));
         }
         let mut polled: Vec<PollFd<'_>> =
             sources.iter().map(|(_, descriptor, flags)| PollFd::from_borrowed_fd(*descriptor, *flags)).collect();
@@ -237,7 +248,18 @@ impl<'a> Supervision<'a> {
             Ready::Control => self.obey(),
             Ready::Signals => self.pass_signals(),
             Ready::Pump(index) => self.carry(index),
+            Ready::Entry(index) => {
+                self.entries[index].note_end();
+                Ok(())
+            }
         }
+    }
+
+    fn finish_entries(&mut self) -> Result<()> {
+        let (ended, running): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(&mut self.entries).into_iter().partition(Entry::has_ended);
+        self.entries = running;
+        ended.into_iter().try_for_each(Entry::finish)
     }
 
     fn carry(&mut self, index: usize) -> Result<()> {
@@ -261,17 +283,28 @@ impl<'a> Supervision<'a> {
 
     fn obey(&mut self) -> Result<()> {
         let accepted = control::accept(&self.listener);
-        let Some((stream, request)) = accepted.map_err(|error| Error::system("accept a connection", error))? else {
+        let Some(call) = accepted.map_err(|error| Error::system("accept a connection", error))? else {
             return Ok(());
         };
-        let result = match request {
+        let result = match call.request {
             Request::Signal(signal) => self.signaller.signal(signal),
             Request::Resize(size) => self.terminal.as_ref().map_or(Ok(()), |terminal| set_window_size(terminal, size)),
             Request::Wait => {
-                self.waiting.push(stream);
+                self.waiting.push(call.stream);
+                return Ok(());
+            }
+            Request::Exec(request) => {
+                match &self.running {
+                    Some(running) => {
+                        let what = (&request, call.descriptors);
+                        self.entries.extend(Entry::start(running, self.confinement, what, call.stream));
+                    }
+                    None => control::answer(&call.stream, "failed 125 the container has ended"),
+                }
                 return Ok(());
             }
         };
+        let stream = call.stream;
         match result {
             Ok(()) => control::answer(&stream, "ok"),
             Err(error) => control::answer(&stream, &format!("error {error}")),
@@ -310,6 +343,7 @@ impl<'a> Supervision<'a> {
     }
 
     fn finish(mut self, exit: Exit) -> Result<(Exit, Vec<UnixStream>)> {
+        self.entries.drain(..).try_for_each(Entry::finish)?;
         let directory = self.container.directory();
         self.log.finish().map_err(|error| Error::io("write the log in", directory, error))?;
         let mut state = ContainerState::read(directory)?;

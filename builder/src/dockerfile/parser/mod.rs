@@ -13,6 +13,7 @@ mod transfer;
 
 use super::ast::{Dockerfile, KEYWORDS, Stage, Statement};
 use super::lexer::{self, RawStatement};
+use super::syntax;
 use super::word::Escape;
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span};
@@ -60,6 +61,8 @@ pub fn parse(source: &SourceFile) -> Parsed {
     if let Some(at) = source.first_invalid_byte() {
         parser.diagnostics.push(Diagnostic::warning("invalid-utf-8", Span::new(at, at), "the file is not UTF-8 here"));
     }
+    let syntax = parser.dockerfile.directives.iter().filter_map(syntax::check);
+    parser.diagnostics.extend(syntax.collect::<Vec<_>>());
     let empty = lexed.statements.is_empty();
     lexed.statements.into_iter().for_each(|statement| parser.statement(&statement));
     if empty {

@@ -18,6 +18,36 @@ const BLOCK: usize = 512;
 /// Where a tar's first block says that it is one.
 const MAGIC: std::ops::Range<usize> = 257..262;
 
+/// A Dockerfile and the ignore file that goes with it, for those who build nothing.
+pub(super) struct Text {
+    /// The Dockerfile.
+    pub(super) source: SourceFile,
+    /// The ignore file's rules, where there is a context.
+    pub(super) ignore: Option<IgnoreRules>,
+}
+
+impl Text {
+    /// Reads what the command line names; of a context on standard input only a Dockerfile.
+    ///
+    /// # Errors
+    /// There is no Dockerfile.
+    pub(super) fn open(args: &BuildArgs) -> anyhow::Result<Self> {
+        if args.context == "-" {
+            let text = dockerfile::from_stdin(Vec::new())?;
+            return match is_archive(&text) {
+                true => {
+                    Err(Problem::usage("only a Dockerfile can be checked on standard input, not an archive").into())
+                }
+                false => Ok(Self { source: SourceFile::new(STDIN, text), ignore: None }),
+            };
+        }
+        let context = directory(&args.context)?;
+        let found = dockerfile::read(args.file.as_deref(), Some(context))?;
+        let ignore = dockerfile::ignore_rules(found.path.as_deref(), context)?;
+        Ok(Self { source: found.source, ignore: Some(ignore) })
+    }
+}
+
 /// The opened input of a build.
 pub(super) struct Input {
     /// The Dockerfile.
@@ -34,24 +64,10 @@ impl Input {
     /// # Errors
     /// There is no such directory, or no Dockerfile.
     pub(super) fn open(args: &BuildArgs, store: &Store) -> anyhow::Result<Self> {
-        let context = args.context.as_str();
-        if context == "-" {
+        if args.context == "-" {
             return Self::from_stdin(args, store);
         }
-        if is_remote(context) {
-            return Err(Problem::usage(format!("a context from `{context}` is not supported yet"))
-                .hint("fetch it into a directory first")
-                .into());
-        }
-        let path = Path::new(context);
-        match path.metadata() {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => {
-                let problem = Problem::usage(format!("the context `{context}` is not a directory"));
-                return Err(problem.hint("name a directory, and the Dockerfile with `--file`").into());
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot open the context `{context}`")),
-        }
+        let path = directory(&args.context)?;
         let found = dockerfile::read(args.file.as_deref(), Some(path))?;
         let rules = dockerfile::ignore_rules(found.path.as_deref(), path)?;
         let context = BuildContext::open(path, rules, store)?;
@@ -72,14 +88,33 @@ impl Input {
         let tar: Chain<Cursor<Vec<u8>>, io::Stdin> = Cursor::new(begun).chain(io::stdin());
         let root = Root::open(staging.path())?.with_ownership(store.options().ownership)?;
         unpack(Decompressor::new(tar)?, &root, Whiteouts::Literal)?;
+        let inside = args.file.as_deref().unwrap_or(Path::new(STDIN));
         let file = args.file.as_ref().map(|file| staging.path().join(file.strip_prefix("/").unwrap_or(file)));
-        let found = dockerfile::read(file.as_deref(), Some(staging.path()))?;
+        let found = dockerfile::read(file.as_deref(), Some(staging.path()))
+            .with_context(|| format!("the archive on standard input has no usable `{}`", inside.display()))?;
         let name = found.path.as_deref().and_then(|path| path.strip_prefix(staging.path()).ok());
         let name = name.map_or(STDIN.to_owned(), |name| name.display().to_string());
         let dockerfile = SourceFile::new(name, found.source.text());
         // As for docker, what was packed into a tar was chosen; an ignore file has been heeded then.
         let context = BuildContext::open(staging.path(), IgnoreRules::default(), store)?;
         Ok(Self { dockerfile, context: Some(context), _staging: Some(staging) })
+    }
+}
+
+/// The directory that a context names.
+fn directory(context: &str) -> anyhow::Result<&Path> {
+    if is_remote(context) {
+        return Err(Problem::usage(format!("a context from `{context}` is not supported yet"))
+            .hint("fetch it into a directory first")
+            .into());
+    }
+    let path = Path::new(context);
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(path),
+        Ok(_) => Err(Problem::usage(format!("the context `{context}` is not a directory"))
+            .hint("name a directory, and the Dockerfile with `--file`")
+            .into()),
+        Err(error) => Err(error).with_context(|| format!("cannot open the context `{context}`")),
     }
 }
 

@@ -1,15 +1,36 @@
 //! Shows the events of a build.
 
-use dhow_builder::Event;
+use dhow_builder::{Event, EventSink};
 
 use crate::ui::BuildProgress;
 
-/// Shows one event.
-pub(super) fn show(progress: &BuildProgress, event: Event) {
+/// Where a build's events go.
+pub(super) struct Sink<'a> {
+    /// Shows them.
+    pub(super) progress: &'a BuildProgress,
+    /// Whether to say why steps are not in the cache.
+    pub(super) explains: bool,
+}
+
+impl EventSink for Sink<'_> {
+    fn event(&self, event: Event) {
+        show(self.progress, event);
+    }
+
+    fn wants_reasons(&self) -> bool {
+        self.explains
+    }
+}
+
+fn show(progress: &BuildProgress, event: Event) {
     match event {
         Event::Planned { steps } => progress.planned(steps),
         Event::Warning { text } => progress.say(&text),
         Event::Cached { step } => progress.cached(step.0),
+        Event::Missed { step, reasons } => {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            progress.explained(step.0, &reasons.join("; "));
+        }
         Event::Waiting { step } => progress.note(step.0, "waiting for another build of the same step"),
         Event::Started { step } => progress.started(step.0),
         Event::Output { step, bytes, .. } => progress.output(step.0, &bytes),

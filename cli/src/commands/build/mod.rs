@@ -1,5 +1,6 @@
 //! `dhow build`: a Dockerfile and a context become an image with names.
 
+mod call;
 mod context;
 mod dockerfile;
 mod error;
@@ -29,7 +30,9 @@ use crate::output;
 use crate::ui::{BuildProgress, Mode};
 use crate::wiring::BaseImages;
 
-use context::Input;
+use call::Call;
+use context::{Input, Text};
+use events::Sink;
 use request::Settings;
 
 /// How long steps may take to end and clean up after an interrupt.
@@ -37,6 +40,11 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Runs the command.
 pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
+    let call = if args.check { "check" } else { &args.call };
+    if let Some(call) = Call::parse(call)? {
+        let options = Settings::new(app, args)?.options;
+        return call.run(&Text::open(args)?, &options, paint(&app.environment));
+    }
     let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
     let mode = Mode::of_build(args.quiet, args.progress, &app.environment)?;
     let cancel = CancelToken::new();
@@ -71,7 +79,7 @@ fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow
     };
     let images = BaseImages::new(app, mode)?;
     let progress = BuildProgress::new(mode);
-    let sink = |event| events::show(&progress, event);
+    let sink = Sink { progress: &progress, explains: args.explain };
     let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)

@@ -89,18 +89,22 @@ pub(crate) fn config(config: &ContainerConfig) -> Value {
         "OnBuild": if config.on_build.is_empty() { Value::Null } else { json!(config.on_build) },
         "Labels": if config.labels.is_empty() { Value::Null } else { json!(config.labels) },
     });
-    // Docker leaves these out where they are not set.
+    add_optional(&mut value, config);
+    value
+}
+
+/// Docker leaves these out where they are not set.
+fn add_optional(value: &mut Value, config: &ContainerConfig) {
     let optional = [
         ("Healthcheck", json!(config.healthcheck)),
         ("StopSignal", json!(config.stop_signal)),
         ("Shell", json!(config.shell)),
     ];
-    if let Value::Object(map) = &mut value {
+    if let Value::Object(map) = value {
         map.extend(
             optional.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)),
         );
         map.retain(|key, value| key != "ExposedPorts" || !value.is_null());
         map.extend(config.other.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
-    value
 }
