@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{BuildError, Result};
 use crate::event::Event;
-use crate::exec::{Executor, STACK_SIZE};
+use crate::exec::{Executor, STACK_SIZE, check_support};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
@@ -34,6 +34,7 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     let mut images = resolve_bases(&dockerfile, request, env)?;
     let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
     let plan = lower(&dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+    check_support(&plan)?;
     resolve_others(&plan, (request, env), &mut images)?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
@@ -106,8 +107,10 @@ fn execute(
         let hashing = scope.spawn(move || compute_diff_ids(env.store, receiver));
         let main = std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, move || executor.run());
         let main = main.map_err(BuildError::io("start", "a thread"));
-        let result = main.and_then(|main| main.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let joined = main.map(std::thread::ScopedJoinHandle::join);
+        // Before a panic goes on: the other thread waits for more until it is told that there are none.
         executor.finish_layers();
+        let result = joined.and_then(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let remembered = request.context.map_or(Ok(()), |context| context.remember(env.store));
         result.and(remembered)?;
         env.events.event(Event::Assembling);

@@ -157,3 +157,30 @@ fn heredocs_and_archives() {
     assert!(site.files(&image, "y/a.tar").starts_with("y/a.tar 644 0:0 "));
     assert!(site.files(&image, "z").contains("z/dir/in 640 7:8 in"), "{}", site.files(&image, "z"));
 }
+
+#[test]
+fn what_cannot_be_done_yet_is_said_before_anything_is() {
+    let site = Site::new();
+    for (step, expected) in [
+        ("ADD https://example.org/x /", "`ADD` of the download `https://example.org/x` is not supported yet"),
+        ("ADD https://example.org/x.git /", "`ADD` of the repository `https://example.org/x.git` is not supported yet"),
+    ] {
+        let error = site.fail(&format!("FROM scratch\nCOPY . /\n{step}\n"));
+        assert_eq!(chain(&error).lines().nth(1), Some(expected));
+        assert!(site.steps().is_empty());
+    }
+}
+
+#[test]
+fn a_failing_step_stops_the_others() {
+    if !can_run() {
+        return;
+    }
+    let site = Site::new();
+    let start = std::time::Instant::now();
+    let error = site.fail(
+        "FROM busybox AS a\nRUN sleep 20\nFROM busybox AS b\nRUN sleep 0.3; exit 3\nFROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n",
+    );
+    assert_eq!(error.exit_code(), Some(3), "{}", chain(&error));
+    assert!(start.elapsed().as_secs() < 10);
+}

@@ -2,7 +2,7 @@
 //!
 //! | step | what enters | what does not |
 //! |---|---|---|
-//! | base | the diff ids of its layers; platform | its name, its config (which reaches the steps that use it) |
+//! | base | the diff ids of its layers | its name, its config (which reaches the steps that use it) |
 //! | RUN | keys of its inputs, argv, environment with the ARGs that are in scope, user, working directory, mounts by what they show, network, security, heredocs | proxy ARGs, secrets (their ids do), the content of cache mounts |
 //! | COPY, ADD | key of the tree below (not with `--link`), destination, chown, chmod, links, excludes, and the selected files: names, types, modes, owners as they are stored, content, link targets, extended attributes, hard links | mtimes, the names of the sources beyond what lands, stages by name |
 //! | WORKDIR | key of the tree below, path, owner | |
@@ -10,8 +10,9 @@
 //! Every field is framed by its name and length, so that no two different inputs read the same; the name of the format
 //! in front separates these hashes from all others. The key's inputs are kept with the record as JSON, for people.
 //!
-//! `COPY --from=stage` has two keys: one of the stage's own key, which costs nothing, and one of the files it copies,
-//! which lets the step hit although the stage was built anew. The first leads to the second in an alias record.
+//! `COPY --from=stage` goes by the files too, so that it hits although the stage was built anew, if the files came out
+//! the same. What a selection from a stack of layers holds is remembered in a record of its own
+//! (`exec/selection.rs`), as a stack never changes.
 
 use dhow_layer_store::{CacheKey, oci::Digest};
 use serde_json::{Map, Value};

@@ -17,6 +17,8 @@ mod run;
 mod selection;
 mod slots;
 mod step;
+mod support;
 mod transfer;
 
 pub(crate) use graph::{Executor, STACK_SIZE};
+pub(crate) use support::check_support;

@@ -31,7 +31,8 @@ impl<'a> Step<'a> {
         if self.executor.need(&self.needs_of_key()).is_err() {
             return Ok(None);
         }
-        let Ok(below) = self.executor.prepared(self.node.inputs[0]) else { return Ok(None) };
+        let Some(below) = self.node.inputs.first() else { return Err(self.not_a_layer()) };
+        let Ok(below) = self.executor.prepared(*below) else { return Ok(None) };
         let below = &below.key.key;
         let mut selections = Vec::new();
         let key = match &self.node.op {
@@ -47,9 +48,7 @@ impl<'a> Step<'a> {
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
             }
-            Op::Download(op) => return Err(BuildError::Unsupported(format!("fetching `{}`", op.url))),
-            Op::Git(op) => return Err(BuildError::Unsupported(format!("cloning `{}`", op.source.remote))),
-            Op::Scratch | Op::Base(_) => return Ok(None),
+            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => return Err(self.not_a_layer()),
         };
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
     }
@@ -164,7 +163,7 @@ impl<'a> Step<'a> {
                     copier.copy(&tree, &[found], Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
-                CopySource::Download { .. } | CopySource::Repository { .. } => {}
+                CopySource::Download { .. } | CopySource::Repository { .. } => return Err(self.not_a_layer()),
             }
         }
         Ok(())
@@ -189,9 +188,6 @@ impl<'a> Step<'a> {
     }
 
     fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
-        if let Some(device) = op.devices.first() {
-            return Err(BuildError::Unsupported(format!("`RUN --device={}`", device.name)));
-        }
         let maker = MountMaker {
             store: self.executor.env.store,
             context: self.executor.request.context,
@@ -208,6 +204,11 @@ impl<'a> Step<'a> {
         let usage = run.execute(snapshot, &mut mounts)?;
         let cpu = Some(usage.user_time + usage.system_time);
         Ok(StepUsage { cpu, peak_memory: Some(usage.peak_memory), ..StepUsage::default() })
+    }
+
+    /// What [`check_support`](super::check_support) keeps from here.
+    fn not_a_layer(&self) -> BuildError {
+        BuildError::Unsupported(format!("`{}`", self.node.display))
     }
 
     fn stack_of(&self, node: NodeId) -> Stack {
