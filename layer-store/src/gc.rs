@@ -183,6 +183,20 @@ impl Store {
         Ok(swept)
     }
 
+    /// Of two layers with one diff id the index knew one, which may have gone: then the other is to be found.
+    fn index_again(&self, marked: &Marked) -> Result<()> {
+        for id in &marked.layers {
+            let layer = match self.layer(id) {
+                Err(Error::LayerMissing(_)) => continue,
+                other => other?,
+            };
+            if let Some(diff_id) = layer.known_diff_id()? {
+                layer.index(&diff_id)?;
+            }
+        }
+        Ok(())
+    }
+
     fn sweep_layers(&self, marked: &Marked, trash: &StagingDir) -> Result<Swept> {
         let mut swept = Swept::default();
         let layers = self.path("layers");
@@ -200,6 +214,7 @@ impl Store {
                 durable::remove(&path)?;
             }
         }
+        self.index_again(marked)?;
         Ok(swept)
     }
 }

@@ -193,11 +193,14 @@ impl Store {
             return Err(mismatch(format!("it lists `{}` layers, not `{}`", listed.len(), layers.len())));
         }
         for (diff_id, id) in listed.iter().zip(layers) {
-            let known = self.layer(id)?.known_diff_id()?;
+            let layer = self.layer(id)?;
+            let known = layer.known_diff_id()?;
             if known != Some(*diff_id) {
                 let has = known.map_or("no known diff id".to_owned(), |known| format!("diff id `{known}`"));
                 return Err(mismatch(format!("it lists `{diff_id}`, but layer `{id}` has {has}")));
             }
+            // Whoever noted the diff id may have been killed before the index had it.
+            layer.index(diff_id)?;
         }
         Ok(())
     }

@@ -290,7 +290,7 @@ impl Layer {
     }
 
     /// Makes the layer the one to find by `diff_id`, unless another is.
-    fn index(&self, diff_id: &DiffId) -> Result<()> {
+    pub(crate) fn index(&self, diff_id: &DiffId) -> Result<()> {
         if self.store.layer_by_diff_id(diff_id)?.is_some() {
             return Ok(());
         }
