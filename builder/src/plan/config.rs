@@ -1,7 +1,5 @@
 //! The instructions that change nothing but the image's config and the variables.
 
-use std::collections::BTreeSet;
-
 use dhow_layer_store::oci::{Empty, Healthcheck as HealthConfig};
 
 use super::history;
@@ -74,21 +72,16 @@ impl StageLowering<'_, '_> {
         for arg in args {
             let name = &arg.name.value;
             let given = self.shared.options.build_args.get(name).cloned();
-            // A default that is not needed may be one that cannot be expanded.
-            let default = match (&arg.default, &given) {
-                (None, _) => None,
-                (Some(default), None) => Some(self.expand(default)?),
-                (Some(default), Some(_)) => Some(self.expand_quietly(default)),
+            let value = match (given, &arg.default) {
+                (Some(value), _) => Some(value),
+                (None, Some(default)) => Some(self.expand(default)?),
+                (None, None) => self.shared.stages.globals.get(name).map(str::to_owned),
             };
-            // History has the default, whatever was given; the entries of commands have the value.
-            texts.push(default.as_ref().map_or(name.clone(), |default| format!("{name}={default}")));
-            let global = || self.shared.stages.globals.get(name).map(str::to_owned);
-            let value = given.or(default).or_else(global);
             let for_scanners = matches!(name.as_str(), "BUILDKIT_SBOM_SCAN_CONTEXT" | "BUILDKIT_SBOM_SCAN_STAGE");
             if let Some(value) = value.as_ref().filter(|_| !for_scanners) {
                 self.state.env.set(name.as_str(), value);
             }
-            self.state.declared.insert(name.clone());
+            texts.push(value.as_ref().map_or(name.clone(), |value| format!("{name}={value}")));
             self.state.args.push((name.clone(), value));
         }
         history::note(&mut self.state.config, format!("ARG {}", texts.join(" ")));
@@ -140,10 +133,10 @@ impl StageLowering<'_, '_> {
         let mut sorted: Vec<&Word> = words.iter().collect();
         sorted.sort_by(|a, b| a.text.cmp(&b.text));
         let ports: Vec<Option<Vec<String>>> = sorted.into_iter().map(|word| self.port_names(word)).collect();
-        let names: BTreeSet<String> = ports.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
-        let shown: Vec<String> = names.iter().map(|name| format!("{name}:{{}}")).collect();
-        self.state.config.config.exposed_ports.extend(names.into_iter().map(|name| (name, Empty {})));
-        history::note(&mut self.state.config, format!("EXPOSE map{}", plain_list(&shown)));
+        let names: Vec<String> = ports.into_iter().collect::<Option<Vec<_>>>()?.concat();
+        let config = &mut self.state.config.config;
+        config.exposed_ports.extend(names.iter().map(|name| (name.clone(), Empty {})));
+        history::note(&mut self.state.config, format!("EXPOSE {}", plain_list(&names)));
         Some(())
     }
 
@@ -236,13 +229,10 @@ impl StageLowering<'_, '_> {
             self.observe(Fact::RelativeWorkdir { path: written.clone() }, word.span);
         }
         self.state.workdir_set = true;
-        // An absolute path is kept as it is written, a relative one becomes clean: what the reference has always done.
-        let kept = match written.starts_with('/') {
-            true => written,
-            false => clean(&format!("/{}/{written}", self.cwd())),
-        };
-        self.state.config.config.working_dir.clone_from(&kept);
-        let (path, text) = (self.cwd(), format!("WORKDIR {kept}"));
+        let path =
+            if written.starts_with('/') { clean(&written) } else { clean(&format!("/{}/{written}", self.cwd())) };
+        self.state.config.config.working_dir.clone_from(&path);
+        let text = format!("WORKDIR {path}");
         if path == "/" {
             self.progress.done += 1;
             history::note(&mut self.state.config, text);

@@ -1,7 +1,5 @@
 //! Lowers stages in order, instruction by instruction, into one [`Plan`].
 
-use std::collections::BTreeSet;
-
 use dhow_layer_store::oci::ImageConfig;
 
 use super::chain::Nodes;
@@ -179,7 +177,6 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Opti
         From::Stage(base) => {
             let mut state = shared.states.get(base)?.clone()?;
             state.config.config.on_build.clear();
-            state.args.clear();
             state
         }
         From::Scratch => {
@@ -196,6 +193,9 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Opti
     for variable in &config.env {
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
         state.env.set(name, value);
+    }
+    if !config.working_dir.is_empty() {
+        config.working_dir = crate::pattern::clean(&format!("/{}", config.working_dir));
     }
     Some(state)
 }
@@ -241,7 +241,6 @@ fn state_of(config: ImageConfig, root: NodeId) -> State {
         base_history: config.history.len(),
         config,
         args: Vec::new(),
-        declared: BTreeSet::new(),
         workdir_set: false,
     }
 }

@@ -100,15 +100,19 @@ impl StageLowering<'_, '_> {
 
     /// The command as history has it: `|2 a=1 b=2 /bin/sh -c …` with the declared arguments in front.
     fn with_args(&self, argv: &[String]) -> String {
+        let mut args: Vec<(&str, &str)> = Vec::new();
+        for (name, value) in &self.state.args {
+            let value = self.state.env.get(name).or(value.as_deref()).unwrap_or_default();
+            match args.iter_mut().find(|(other, _)| other == name) {
+                Some(old) => old.1 = value,
+                None => args.push((name, value)),
+            }
+        }
         let mut words: Vec<String> = Vec::new();
-        let args = &self.state.args;
         if !args.is_empty() {
             words.push(format!("|{}", args.len()));
         }
-        words.extend(args.iter().map(|(name, value)| {
-            let value = self.state.env.get(name).or(value.as_deref()).unwrap_or_default();
-            format!("{name}={value}")
-        }));
+        words.extend(args.into_iter().map(|(name, value)| format!("{name}={value}")));
         words.extend(argv.iter().cloned());
         words.join(" ")
     }

@@ -16,7 +16,6 @@ use crate::dockerfile::Expansion;
 use crate::dockerfile::ast::Instruction;
 use crate::dockerfile::env::Env;
 use crate::dockerfile::word::{Escape, Word, expand, expand_for_display};
-use crate::pattern::clean;
 use crate::source::Span;
 use crate::suggest;
 
@@ -33,10 +32,8 @@ pub(super) struct State {
     pub(super) env: Env,
     pub(super) config: ImageConfig,
     pub(super) base_history: usize,
-    /// The arguments that this stage declares, in order, with their values.
+    /// The declared arguments, in order, with their values.
     pub(super) args: Vec<(String, Option<String>)>,
-    /// The arguments that this stage and those below it declare.
-    pub(super) declared: BTreeSet<String>,
     /// Whether the file has set the working directory.
     pub(super) workdir_set: bool,
 }
@@ -116,11 +113,6 @@ impl StageLowering<'_, '_> {
         }
     }
 
-    /// The same for a word whose value nobody needs: as it is written where it cannot be expanded.
-    pub(super) fn expand_quietly(&self, word: &Word) -> String {
-        expand(word, &self.state.env, self.shared.escape).map_or(word.text.clone(), |expansion| expansion.text)
-    }
-
     /// The same with all that is to be known of it.
     pub(super) fn expansion(&mut self, word: &Word) -> Option<Expansion> {
         if word.text.bytes().all(|c| c.is_ascii_alphanumeric() || b"/.-_:=,+@*".contains(&c)) {
@@ -141,9 +133,8 @@ impl StageLowering<'_, '_> {
     /// Declared arguments without value are no mistake.
     pub(super) fn observe_missing(&mut self, missing: &BTreeSet<String>, span: Span) {
         for name in missing {
-            if !self.state.declared.contains(name)
-                && !matches!(name.as_str(), "BUILDKIT_SBOM_SCAN_CONTEXT" | "BUILDKIT_SBOM_SCAN_STAGE")
-            {
+            let declared = self.state.args.iter().any(|(arg, _)| arg == name);
+            if !declared && !matches!(name.as_str(), "BUILDKIT_SBOM_SCAN_CONTEXT" | "BUILDKIT_SBOM_SCAN_STAGE") {
                 let nearest = suggest::nearest(name, self.state.env.names()).map(str::to_owned);
                 self.observe(Fact::UndefinedVariable { name: name.clone(), nearest }, span);
             }
@@ -169,8 +160,11 @@ impl StageLowering<'_, '_> {
         self.state.layers.push(id);
     }
 
-    /// The working directory, absolute and clean; the config keeps it as it is written.
+    /// The working directory, never empty.
     pub(super) fn cwd(&self) -> String {
-        clean(&format!("/{}", self.state.config.config.working_dir))
+        match self.state.config.config.working_dir.as_str() {
+            "" => "/".to_owned(),
+            directory => directory.to_owned(),
+        }
     }
 }

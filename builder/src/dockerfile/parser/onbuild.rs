@@ -5,9 +5,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::dockerfile::ast::{Instruction, Onbuild};
 use crate::dockerfile::split::Split;
 
-/// Mistakes in a trigger that are errors at once: those that the reference finds too, and a keyword that is none. The
-/// reference keeps the others in the image for whom it may concern.
-const ERRORS_AT_ONCE: [&str; 4] = ["json-not-strings", "missing-equals", "missing-value", "unknown-instruction"];
+/// Mistakes in a trigger that the reference finds at once; it keeps the others in the image for whom it may concern.
+const ERRORS_AT_ONCE: [&str; 3] = ["json-not-strings", "missing-equals", "missing-value"];
 
 pub(super) fn parse(cx: &mut Context<'_, '_>) -> Option<Instruction> {
     cx.no_flags("ONBUILD");
