@@ -1,5 +1,7 @@
 //! Whole builds on a busybox root, with real sandboxes.
 
+#![allow(clippy::print_stderr, reason = "skips are said aloud")]
+
 mod common;
 
 use common::{Site, can_run, chain};
@@ -183,4 +185,30 @@ fn a_failing_step_stops_the_others() {
     );
     assert_eq!(error.exit_code(), Some(3), "{}", chain(&error));
     assert!(start.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn a_full_disk_is_named_with_the_remedy_and_leaves_the_store_usable() {
+    if !can_run() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path()).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: cannot mount a tmpfs");
+        return;
+    }
+    let site = Site::in_store(dir.path());
+    site.write("big", vec![1; 40 << 20]);
+    site.write("small", "S");
+    let error = site.fail("FROM busybox\nCOPY big /big\n");
+    let (text, hint) = (chain(&error), error.hint().unwrap_or_default());
+    let image = site.try_build("FROM busybox\nCOPY small /small\n").map(|built| site.files(&built.image, "small"));
+    drop(site);
+    let unmounted = std::process::Command::new("umount").arg("-l").arg(dir.path()).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    assert!(text.contains("cannot copy `/big`") && text.contains("No space left on device"), "{text}");
+    assert!(hint.contains("the disk is full"), "{hint}");
+    assert_eq!(image.unwrap(), "small 644 0:0 S");
 }

@@ -221,10 +221,11 @@ fn conflict(what: &'static str, existing: &'static str, path: &Path) -> BuildErr
     BuildError::CopyConflict { what, existing, path: Path::new("/").join(path) }
 }
 
-/// A conflict found in a directory by its name alone, with the whole path.
+/// An error about a name in a directory, with the whole path.
 fn located(error: BuildError, target: &Path) -> BuildError {
     match error {
         BuildError::CopyConflict { what, existing, .. } => conflict(what, existing, target),
+        BuildError::Io { action, source, .. } => BuildError::Io { action, path: Path::new("/").join(target), source },
         error => error,
     }
 }

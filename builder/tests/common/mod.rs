@@ -55,7 +55,15 @@ pub struct Site {
 impl Site {
     /// A site with the image `busybox`.
     pub fn new() -> Self {
-        let store_dir = tempfile::tempdir().unwrap();
+        Self::with(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in a store below `directory`.
+    pub fn in_store(directory: &Path) -> Self {
+        Self::with(tempfile::tempdir_in(directory).unwrap())
+    }
+
+    fn with(store_dir: TempDir) -> Self {
         let store = Store::open(store_dir.path(), StoreOptions::default()).unwrap();
         let mut site = Self {
             store_dir,
