@@ -1,6 +1,6 @@
 //! From the tree to the graph: which steps a build has, what each needs, and what the image's config becomes.
 //!
-//! Pure: base images are asked for with [`bases`], resolved by the caller, and handed to [`lower`]. Only the stages
+//! Pure: base images are asked for with [`bases`], resolved by the caller, and handed to [`lower()`]. Only the stages
 //! that the target needs are planned.
 
 mod chain;
