@@ -39,6 +39,10 @@ impl Store {
         let _lock = durable::lock_directory(&self.path("images"))?;
         self.image(image)?;
         let target = RefTarget { image: *image, manifest };
+        // Syncing what is there already would cost a cached build more than all the rest of it.
+        if self.resolve(reference).is_ok_and(|before| before.as_ref() == Some(&target)) {
+            return Ok(());
+        }
         self.write_file(&self.ref_path(reference), &durable::encode("a reference", &target)?)
     }
 
