@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::layer::level_of;
 use crate::layer_entry::Layer;
 use crate::oci::{Compression, Descriptor, Manifest, MediaType, Raw};
 use crate::store::Store;
@@ -43,10 +44,18 @@ impl Portable {
 }
 
 /// A blob of the layer in the first of these forms that it has; described in OCI's terms, without what others wrote.
+/// Blobs of a level that somebody asked for are left to those who ask for it.
 pub(crate) fn blob_of(layer: &Layer, forms: &[Compression]) -> Result<Option<Descriptor>> {
+    blob_at(layer, forms, None)
+}
+
+/// The same among the blobs that were made with `level`.
+pub(crate) fn blob_at(layer: &Layer, forms: &[Compression], level: Option<u32>) -> Result<Option<Descriptor>> {
     let blobs = layer.blobs()?;
     let in_form = |form: &Compression| {
-        let blob = blobs.iter().find(|blob| blob.media_type.layer_compression() == Some(*form))?;
+        let has_form =
+            |blob: &&Descriptor| blob.media_type.layer_compression() == Some(*form) && level_of(blob) == level;
+        let blob = blobs.iter().find(has_form)?;
         Some(Descriptor::new(MediaType::oci_layer(*form), blob.digest, blob.size))
     };
     Ok(forms.iter().find_map(in_form))
