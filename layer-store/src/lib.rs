@@ -45,7 +45,7 @@ pub use gc::{SweepOptions, Swept, WhenBusy};
 pub use image::Image;
 pub use import::{ImportOptions, image_from_layer, import_dir, import_tar};
 pub use ingest::BlobIngest;
-pub use layer::{Compressor, Decompressor, PipeReader, TarStream, Unpacked, Whiteouts, unpack};
+pub use layer::{Compressor, Decompressor, PipeReader, TarStream, Unpacked, Whiteouts, unpack, write_tree};
 pub use layer_entry::{Layer, LayerId, Stack};
 pub use options::{SnapshotterChoice, StoreOptions};
 pub use packing::{Dialect, ExistingBlobs, Packing};

@@ -5,6 +5,7 @@
 mod candidate;
 mod docker;
 mod event;
+mod export;
 mod input;
 mod load;
 mod oci_layout;
@@ -15,6 +16,7 @@ mod spool;
 mod tests;
 
 pub use event::{Event, Progress};
+pub use export::{Export, Tables, export, export_dir};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
 pub use save::save;

@@ -36,6 +36,15 @@ pub(crate) fn pack_until<W: Write>(root: &Root, out: W, latest: Option<i64>) -> 
     packer.writer.finish().map_err(write_error)
 }
 
+/// Writes a whole root file system to `out` as a tar, in canonical order, with no file later than `latest` (seconds since
+/// 1970). `out` should be buffered.
+///
+/// # Errors
+/// A file cannot be read, or `out` refuses.
+pub fn write_tree<W: Write>(root: &Root, out: W, latest: Option<i64>) -> Result<W> {
+    pack_until(root, out, latest)
+}
+
 struct Packer<W> {
     writer: TarWriter<W>,
     /// The first path of each file that has several.
