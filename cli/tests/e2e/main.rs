@@ -16,6 +16,7 @@ mod dhow;
 mod facts;
 mod interop;
 mod interrupt;
+mod lazy_base;
 mod peer;
 mod registry;
 mod run;
