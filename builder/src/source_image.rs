@@ -1,7 +1,7 @@
 //! Where base images come from: asked for through a trait, as this crate knows no registry.
 
-use dhow_layer_store::{LayerId, Stack};
 use dhow_layer_store::oci::{Digest, ImageConfig, Platform, Reference};
+use dhow_layer_store::{LayerId, Stack};
 
 /// Whether a base image that is here is looked up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

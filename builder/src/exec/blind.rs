@@ -16,8 +16,32 @@ use crate::plan::{CopyOp, CopySource, Op, WorkdirOp};
 
 /// Names at the top of a root file system (FHS 3.0, and those that distributions and builders add).
 const STANDARD: [&str; 26] = [
-    "afs", "bin", "boot", "busybox", "data", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "lost+found",
-    "media", "mnt", "nix", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+    "afs",
+    "bin",
+    "boot",
+    "busybox",
+    "data",
+    "dev",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "lost+found",
+    "media",
+    "mnt",
+    "nix",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "tmp",
+    "usr",
+    "var",
 ];
 
 /// Whether `op`, whose sources select `selections`, makes the same layer whatever its base holds that has `config`.
@@ -104,7 +128,8 @@ fn lands_at_top(line: &str) -> bool {
 fn is_unknown(name: &str, config: &ImageConfig) -> bool {
     let lower = name.to_lowercase();
     let defaults = &config.config;
-    let mut texts = defaults.env.iter().chain(defaults.entrypoint.iter().flatten()).chain(defaults.cmd.iter().flatten());
+    let mut texts =
+        defaults.env.iter().chain(defaults.entrypoint.iter().flatten()).chain(defaults.cmd.iter().flatten());
     let is_told = texts.any(|text| text.contains(name))
         || defaults.volumes.keys().any(|volume| volume.contains(name))
         || defaults.working_dir.contains(name)

@@ -129,8 +129,9 @@ impl MountMaker<'_> {
     }
 
     fn fill_from(&self, tree: &SourceTree<'_>, source: &str, new: &Path) -> Result<()> {
-        let root =
-            Root::open(new)?.with_ownership(self.sight.store.options().ownership).map_err(BuildError::io("open", new))?;
+        let root = Root::open(new)?
+            .with_ownership(self.sight.store.options().ownership)
+            .map_err(BuildError::io("open", new))?;
         let landing = Landing {
             root: &root,
             destination: Path::new("/"),

@@ -51,8 +51,7 @@ impl BaseImages {
 
     /// Its config only: layers come when a step has to see their files.
     fn pull(&self, reference: &Reference, platform: &Platform) -> anyhow::Result<ImageId> {
-        let options =
-            PullOptions { platform: Some(platform.clone()), layers: Fetch::None, ..PullOptions::default() };
+        let options = PullOptions { platform: Some(platform.clone()), layers: Fetch::None, ..PullOptions::default() };
         self.with_remote(|remote| Ok(remote.network.run(remote.transfer.pull(reference, &options))?.image))
     }
 

@@ -22,7 +22,11 @@ fn filled() -> Result<(Registry, Dhow, String), String> {
 
 fn fetched_layers(requests: &[String]) -> usize {
     // A config is a blob too: one for each image.
-    requests.iter().filter(|request| request.starts_with("GET") && request.contains("/blobs/")).count().saturating_sub(1)
+    requests
+        .iter()
+        .filter(|request| request.starts_with("GET") && request.contains("/blobs/"))
+        .count()
+        .saturating_sub(1)
 }
 
 fn build(dhow: &Dhow, folder: &Path, name: &str) {
