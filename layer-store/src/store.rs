@@ -18,7 +18,8 @@
 //!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
 //!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
 //!        listings/<hex>               files of copied selections, to explain cache misses (as `contexts`)
-//!        steps/<hex>.lock             flock: who executes the build step with this key
+//!        steps.lock                   byte-range locks: who executes which build step (the builder)
+//!        new-layer/                   files that new layers begin with, as hard links (`layer/template.rs`)
 //!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
 //! ```
@@ -77,7 +78,7 @@ impl Store {
         }
         let lock = open_lock(&root)?;
         lock.lock_shared().map_err(Error::io("lock", &root))?;
-        let staging = Staging::create(&root.join("tmp"))?;
+        let staging = Staging::new(root.join("tmp"))?;
         Ok(Self(Arc::new(Inner { root, options, lock, staging })))
     }
 
@@ -99,7 +100,7 @@ impl Store {
         StagingDir::create(self.clone())
     }
 
-    pub(crate) fn staging_area(&self) -> &Path {
+    pub(crate) fn staging_area(&self) -> Result<&Path> {
         self.0.staging.path()
     }
 
@@ -118,7 +119,7 @@ impl Store {
 
     /// Writes `bytes` as the file `path` of the store, in one step and durably.
     pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        durable::write(self.staging_area(), path, bytes)
+        durable::write(self.staging_area()?, path, bytes)
     }
 }
 
@@ -182,7 +183,7 @@ mod tests {
         let first = open(&root).expect("new store");
         let second = open(&root).expect("second opening");
         assert_eq!(first.root(), second.root());
-        assert_ne!(first.staging_area(), second.staging_area());
+        assert_ne!(first.staging_area().expect("first area"), second.staging_area().expect("second area"));
         assert_eq!(fs::read_to_string(root.join("version")).expect("version"), "1\n");
     }
 

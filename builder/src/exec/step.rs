@@ -100,7 +100,7 @@ impl<'a> Step<'a> {
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
         match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
-            Some(context) => work(&context.tree()),
+            Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
                 work(&SourceTree::of_image(&Root::open(staging.path())?))

@@ -172,7 +172,7 @@ impl Layer {
         unpack(tar, &root, Whiteouts::Overlay)?;
         let (digest, size) = hash.join()?;
         self.expect_diff_id(digest, size)?;
-        unsynced::mark(&self.path())?;
+        self.store().mark_unsynced(&self.path())?;
         let target = self.path().join("fs");
         fs::rename(&fs, &target).map_err(Error::io("rename", &target))
     }

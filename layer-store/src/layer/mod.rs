@@ -9,6 +9,7 @@ mod gzip;
 mod pack;
 mod pipe;
 mod unpack;
+mod template;
 pub(crate) mod unsynced;
 pub(crate) mod whiteout;
 

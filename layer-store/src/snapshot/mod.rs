@@ -139,9 +139,8 @@ impl ActiveSnapshot {
     pub fn commit(self) -> Result<Layer> {
         let store = self.staging.store().clone();
         self.tree.finish(&self.staging.path().join("fs"))?;
-        let layer = store.publish_unsynced_layer(&self.staging)?;
-        self.staging.remove_later();
-        Ok(layer)
+        TreeDirs::NAMES.iter().try_for_each(|name| self.staging.remove_later(name))?;
+        store.publish_unsynced_layer(self.staging)
     }
 }
 

@@ -23,8 +23,12 @@ pub(super) struct TreeDirs {
 }
 
 impl TreeDirs {
+    /// The names that may be there.
+    pub(super) const NAMES: [&str; 3] = ["tree", "work", "empty"];
+
     pub(super) fn new(directory: &Path) -> Self {
-        Self { fs: directory.join("tree"), work: directory.join("work"), empty: directory.join("empty") }
+        let [fs, work, empty] = Self::NAMES.map(|name| directory.join(name));
+        Self { fs, work, empty }
     }
 }
 
