@@ -129,7 +129,11 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let snapshot = self.sight().prepare(&self.below(prepared)?)?;
+        let below = self.below(prepared)?;
+        let snapshot = match &self.node.op {
+            Op::Run(_) => self.sight().prepare_for_run(&below)?,
+            _ => self.sight().prepare(&below)?,
+        };
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,

@@ -20,6 +20,8 @@ pub(super) struct TreeDirs {
     pub(super) fs: PathBuf,
     work: PathBuf,
     empty: PathBuf,
+    /// A directory that an overlay shows below all layers.
+    beneath: Option<PathBuf>,
 }
 
 impl TreeDirs {
@@ -28,7 +30,12 @@ impl TreeDirs {
 
     pub(super) fn new(directory: &Path) -> Self {
         let [fs, work, empty] = Self::NAMES.map(|name| directory.join(name));
-        Self { fs, work, empty }
+        Self { fs, work, empty, beneath: None }
+    }
+
+    /// The same, with `beneath` below all layers of an overlay.
+    pub(super) fn on(self, beneath: PathBuf) -> Self {
+        Self { beneath: Some(beneath), ..self }
     }
 }
 
@@ -162,11 +169,12 @@ fn mount(lowers: &[PathBuf], dirs: &TreeDirs, durability: Durability) -> Result<
     make_dir(&dirs.work)?;
     let upper = Some(Upper { upper: &dirs.fs, work: &dirs.work, durability });
     let scratch = dirs.fs.parent().unwrap_or(&dirs.fs);
-    if !lowers.is_empty() {
-        return overlay::mount(lowers, upper, scratch);
+    let mut all: Vec<PathBuf> = dirs.beneath.iter().chain(lowers).cloned().collect();
+    if all.is_empty() {
+        make_dir(&dirs.empty)?;
+        all.push(dirs.empty.clone());
     }
-    make_dir(&dirs.empty)?;
-    overlay::mount(std::slice::from_ref(&dirs.empty), upper, scratch)
+    overlay::mount(&all, upper, scratch)
 }
 
 /// Makes a directory of mode 0755 whatever the umask, unless it is there.
