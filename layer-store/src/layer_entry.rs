@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.layer_path(id).join("layer.json").is_file() {
+        if !self.ready().contains(id) && !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })

@@ -35,14 +35,16 @@
 //!
 //! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cleaner::Cleaner;
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::layer_entry::LayerId;
 use crate::options::StoreOptions;
 use crate::staging::{Staging, StagingDir};
 
@@ -63,6 +65,8 @@ struct Inner {
     options: StoreOptions,
     lock: File,
     staging: Staging,
+    /// Layers whose files were found to be there. As long as the store is open nobody takes them away.
+    ready: Mutex<HashSet<LayerId>>,
 }
 
 impl Store {
@@ -80,7 +84,7 @@ impl Store {
         let lock = open_lock(&root)?;
         lock.lock_shared().map_err(Error::io("lock", &root))?;
         let staging = Staging::new(root.join("tmp"))?;
-        Ok(Self(Arc::new(Inner { root, options, lock, staging })))
+        Ok(Self(Arc::new(Inner { root, options, lock, staging, ready: Mutex::default() })))
     }
 
     /// The store's directory, absolute.
@@ -103,6 +107,11 @@ impl Store {
 
     pub(crate) fn staging_area(&self) -> Result<&Path> {
         self.0.staging.path()
+    }
+
+    /// Layers whose files this open store has seen.
+    pub(crate) fn ready(&self) -> MutexGuard<'_, HashSet<LayerId>> {
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn cleaner(&self) -> &Cleaner {
