@@ -40,6 +40,9 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Files of a base image cannot be had.
+    #[error("cannot get the layers of the base image")]
+    Layers(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A `RUN` step's program ended with a code that is not 0.
     #[error("`{command}`: exit code {code}")]
     Exit {

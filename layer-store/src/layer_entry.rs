@@ -253,6 +253,23 @@ impl Layer {
         Ok(blobs.into_iter().filter(|blob| self.store.has_blob(&blob.digest)).collect())
     }
 
+    /// Blobs that are known to hold this layer, whether the store has them or not.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn known_blobs(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.entry()?.blobs)
+    }
+
+    /// Whether the store has what the layer holds, in any form. A layer without is known by its blobs alone, which
+    /// somebody has to get before its files can be looked at.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn has_content(&self) -> Result<bool> {
+        Ok(self.is_unpacked() || !self.blobs()?.is_empty())
+    }
+
     /// The size of the uncompressed tar in bytes; as long as nobody has unpacked the layer, that of its blob.
     ///
     /// # Errors

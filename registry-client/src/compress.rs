@@ -43,6 +43,10 @@ fn never_compressed(store: &Store, id: &ImageId, compression: Compression) -> St
     let mut layers: Vec<Layer> = Vec::new();
     for id in &image.layers {
         let layer = store.layer(id)?;
+        // One that was left in a registry goes as it is there.
+        if !layer.has_content()? {
+            continue;
+        }
         let has_usable = layer.blobs()?.iter().any(|blob| usable.contains(&blob.media_type.layer_compression()));
         if !has_usable && !layers.contains(&layer) {
             layers.push(layer);
@@ -51,12 +55,14 @@ fn never_compressed(store: &Store, id: &ImageId, compression: Compression) -> St
     Ok(layers)
 }
 
-/// Whether the image has a manifest whose blobs are all here.
+/// Whether the image has a manifest whose blobs are all here, or were left in a registry.
 fn goes_as_it_came(store: &Store, image: &Image) -> StoreResult<bool> {
+    let layers = image.layers.iter().map(|id| store.layer(id)).collect::<StoreResult<Vec<_>>>()?;
     for descriptor in image.manifests.iter().filter(|manifest| store.has_blob(&manifest.digest)) {
         // One that is damaged is `manifest_for`'s to tell.
         let Ok(manifest) = Raw::<Manifest>::parse(store.read_blob(descriptor)?) else { return Ok(true) };
-        if manifest.layers.iter().all(|blob| store.has_blob(&blob.digest)) {
+        let mut pairs = layers.iter().zip(&manifest.layers);
+        if pairs.all(|(layer, blob)| store.has_blob(&blob.digest) || layer.has_content().is_ok_and(|here| !here)) {
             return Ok(true);
         }
     }

@@ -1,6 +1,7 @@
 //! Pushes an image: the layers that the registry lacks, several at once, then the config, then the manifest.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,8 +13,9 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
 use crate::pull::distinct;
 use crate::repository::Repository;
-use crate::send_blob::{BlobSource, Sender, UploadMode};
+use crate::send_blob::{BlobSource, Content, Sender, UploadMode};
 use crate::transfer::{CONCURRENCY, Transfer};
+use crate::upload::Mount;
 use crate::{blocking, origin};
 
 /// How to push.
@@ -54,14 +56,14 @@ struct Work<'a> {
 
 impl Transfer {
     /// Puts the image that `reference` names in the store into its registry under that name. A layer that has to be
-    /// compressed first is sent while the next is being compressed. Done by halves it can be repeated.
+    /// compressed first is sent while the next is being compressed; one that was left in a registry is taken over
+    /// there, or fetched if it has to be. Done by halves it can be repeated.
     ///
     /// # Errors
     /// The store has no such image, or cannot pack it; the registry cannot be reached or refuses.
     pub async fn push(&self, reference: &Reference, options: &PushOptions) -> Result<Pushed> {
         let (store, name) = (self.store.clone(), reference.to_string());
         let image = blocking::run(move || Ok(store.require(&name)?.image)).await?;
-        self.fetch_layers(&image).await?;
         let repository = self.client.repository(reference).await?;
         let sent = self.send_while_compressing(&repository, &image, options).await?;
         let (store, compression) = (self.store.clone(), options.compression);
@@ -72,11 +74,11 @@ impl Transfer {
         Ok(pushed)
     }
 
-    /// Puts the image with `manifest`, whose blobs are all in the store, into the registry under `reference`. Done by
-    /// halves it can be repeated: blobs that arrived are not sent again.
+    /// Puts the image with `manifest`, whose blobs are in the store or in a registry that they came from, into the
+    /// registry under `reference`. Done by halves it can be repeated: blobs that arrived are not sent again.
     ///
     /// # Errors
-    /// The registry cannot be reached or refuses; a blob is not in the store.
+    /// The registry cannot be reached or refuses; a blob is nowhere.
     pub async fn push_manifest(
         &self,
         reference: &Reference,
@@ -129,14 +131,31 @@ impl Transfer {
     }
 
     pub(crate) async fn send_blob(&self, sender: &Sender<'_>, blob: &Descriptor) -> Result<(Digest, Outcome)> {
-        let outcome = if sender.is_there(blob).await? {
-            Outcome::Present
-        } else {
-            let source = self.source(sender.repository, blob).await?;
-            sender.run(source).await?
-        };
+        let outcome = if sender.is_there(blob).await? { Outcome::Present } else { self.bring(sender, blob).await? };
         self.tell(Event::BlobDone { digest: blob.digest, outcome });
         Ok((blob.digest, outcome))
+    }
+
+    async fn bring(&self, sender: &Sender<'_>, blob: &Descriptor) -> Result<Outcome> {
+        let mut source = self.source(sender.repository, blob).await?;
+        if source.file.is_err() && source.mount_from.is_empty() {
+            source.file = Ok(self.fetched(sender.repository, blob).await?);
+        }
+        let upload = match sender.mount(blob, &source.mount_from).await? {
+            Mount::Mounted => return Ok(Outcome::Mounted),
+            Mount::Refused(upload) => upload,
+        };
+        let file = match source.file {
+            Ok(file) => file,
+            Err(_) => self.fetched(sender.repository, blob).await?,
+        };
+        sender.run(Content { blob: blob.clone(), file }, upload).await
+    }
+
+    /// The file of a blob that was left in a registry.
+    async fn fetched(&self, repository: &Repository, blob: &Descriptor) -> Result<Arc<File>> {
+        self.fetch_blob(blob).await?;
+        Ok(self.source(repository, blob).await?.file?)
     }
 
     async fn source(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobSource> {
@@ -145,7 +164,7 @@ impl Transfer {
         blocking::run(move || {
             let mount_from = origin::in_registry(&store, &blob.digest, (&registry, &name))?;
             let file = store.blob_file(&blob).map(Arc::new);
-            Ok(BlobSource { blob, file, mount_from })
+            Ok(BlobSource { file, mount_from })
         })
         .await
     }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use dhow_layer_store::oci::ImageConfig;
 use dhow_layer_store::{CacheRecord, LayerId, Stack};
 
 use crate::cache::{StepKey, StepLock, Wait, base_key, explain, scratch_key};
@@ -199,6 +200,17 @@ impl<'a> Executor<'a> {
 
     fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
         self.bases.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
+    }
+
+    /// The config of the image that the node `id` stands on, if it stands on one.
+    pub(crate) fn base_config(&self, id: NodeId) -> Option<&ImageConfig> {
+        let mut node = self.plan.node(id);
+        loop {
+            match &node.op {
+                Op::Base(image) => return self.bases.get(image).map(|resolved| &resolved.config),
+                _ => node = self.plan.node(*node.inputs.first()?),
+            }
+        }
     }
 
     fn find_outcome(&self, id: NodeId) -> Result<Option<Outcome>> {

@@ -4,6 +4,7 @@
 
 mod archive;
 mod bind;
+mod blind;
 mod cache_mount;
 mod copy;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod owner;
 mod place;
 mod run;
 mod selection;
+mod sight;
 mod slots;
 mod step;
 mod support;

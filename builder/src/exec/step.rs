@@ -10,11 +10,13 @@ use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
 use crate::context::{self, Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
 use crate::exec::mounts::MountMaker;
 use crate::exec::run::{Run, effective_network, host_lines};
 use crate::exec::selection::{self, Remembered, Selection};
+use crate::exec::sight::Sight;
 use crate::plan::{CopyFiles, CopyOp, CopySource, FilesFrom, Mount, MountKind, Node, NodeId, Op, RunOp};
 
 /// A node that makes a layer.
@@ -89,7 +91,7 @@ impl<'a> Step<'a> {
         if let Some(digest) = remembered.recall(store)? {
             return Ok(Selection::known(digest));
         }
-        let view = store.view(&stack)?;
+        let view = self.sight().view(&stack)?;
         let selection = selection::look(&SourceTree::of_image(view.root()), files, &op.excludes, self.threads())?;
         remembered.remember(store, &selection.digest)?;
         Ok(selection)
@@ -127,11 +129,7 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let below = match &self.node.op {
-            Op::Copy(op) if op.link => Stack::default(),
-            _ => self.stack_of(self.node.inputs[0]),
-        };
-        let snapshot = self.executor.env.store.prepare(&below)?;
+        let snapshot = self.sight().prepare(&self.below(prepared)?)?;
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,
@@ -147,6 +145,22 @@ impl<'a> Step<'a> {
         let layer = snapshot.commit()?;
         usage.elapsed = start.elapsed();
         Ok((layer, usage))
+    }
+
+    /// What has to be seen of the layers below.
+    fn below(&self, prepared: &Prepared) -> Result<Stack> {
+        if matches!(&self.node.op, Op::Copy(op) if op.link) {
+            return Ok(Stack::default());
+        }
+        let below = self.stack_of(self.node.inputs[0]);
+        let present = self.sight().present(&below)?;
+        if present == below {
+            return Ok(below);
+        }
+        let selections = prepared.selections.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.executor.base_config(self.node.inputs[0]);
+        let is_blind = config.is_some_and(|config| is_blind(&self.node.op, &selections, config));
+        Ok(if is_blind { present } else { below })
     }
 
     fn copy(&self, op: &CopyOp, selections: Vec<Selection>, root: &Root) -> Result<()> {
@@ -180,7 +194,7 @@ impl<'a> Step<'a> {
         };
         match files.from {
             FilesFrom::Node(node) => {
-                let view = self.executor.env.store.view(&self.stack_of(node))?;
+                let view = self.sight().view(&self.stack_of(node))?;
                 copy(&SourceTree::of_image(view.root()))
             }
             from => self.in_context(from, copy),
@@ -189,7 +203,7 @@ impl<'a> Step<'a> {
 
     fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
         let maker = MountMaker {
-            store: self.executor.env.store,
+            sight: self.sight(),
             context: self.executor.request.context,
             defaults: self.executor.request.run,
             namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
@@ -213,6 +227,10 @@ impl<'a> Step<'a> {
 
     fn stack_of(&self, node: NodeId) -> Stack {
         self.executor.outcome(node).map(|outcome| outcome.stack.clone()).unwrap_or_default()
+    }
+
+    fn sight(&self) -> Sight<'a> {
+        Sight { store: self.executor.env.store, images: self.executor.env.images }
     }
 
     fn threads(&self) -> usize {

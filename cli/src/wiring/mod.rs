@@ -16,5 +16,5 @@ pub(crate) use budget::Budget;
 pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
-pub(crate) use pull::{Direction, pull, transfer};
+pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
 pub(crate) use store::sweep;

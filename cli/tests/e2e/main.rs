@@ -17,6 +17,7 @@ mod dhow;
 mod facts;
 mod interop;
 mod interrupt;
+mod lazy_base;
 mod peer;
 mod registry;
 mod run;
