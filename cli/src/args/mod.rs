@@ -18,9 +18,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use build::{BuildArgs, FmtArgs, ParseArgs, ProgressKind};
-pub(crate) use cache::{
-    BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs,
-};
+pub(crate) use cache::{BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs};
 pub(crate) use container::{
     ContainerCommand, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs, WaitArgs,
 };
@@ -31,8 +29,8 @@ pub(crate) use image::{
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
 pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
 pub(crate) use system::{
-    CompletionArgs, DfArgs, InfoArgs, PruneArgs, SystemCommand, SystemPruneArgs,
-    VersionArgs, VolumeCommand, VolumeCreateArgs, VolumeInspectArgs, VolumeLsArgs, VolumeRmArgs,
+    CompletionArgs, DfArgs, InfoArgs, PruneArgs, SystemCommand, SystemPruneArgs, VersionArgs, VolumeCommand,
+    VolumeCreateArgs, VolumeInspectArgs, VolumeLsArgs, VolumeRmArgs,
 };
 pub(crate) use unsupported::explain;
 

@@ -32,7 +32,8 @@ mod volume;
 
 use crate::app::App;
 use crate::args::{
-    BuilderCommand, CacheCommand, Command, ContainerCommand, ImageCommand, RegistryCommand, SystemCommand, VolumeCommand,
+    BuilderCommand, CacheCommand, Command, ContainerCommand, ImageCommand, RegistryCommand, SystemCommand,
+    VolumeCommand,
 };
 use crate::exit::Exit;
 

@@ -47,7 +47,8 @@ pub(crate) fn run(app: &App, args: &CacheDuArgs) -> anyhow::Result<Exit> {
 
 fn block(row: &Value) -> String {
     let text = |field: &str| row[field].as_str().map_or_else(|| row[field].to_string(), str::to_owned);
-    FIELDS.iter().map(|(field, name)| format!("{:<13} {}\n", format!("{name}:"), text(field))).collect::<String>() + "\n"
+    FIELDS.iter().map(|(field, name)| format!("{:<13} {}\n", format!("{name}:"), text(field))).collect::<String>()
+        + "\n"
 }
 
 /// What is shared with images is counted there too.
