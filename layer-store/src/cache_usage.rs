@@ -75,14 +75,9 @@ impl Store {
         let layers = self.layer_sizes(&records, &pinned)?;
         let mut items = step_items(records, &pinned);
         items.extend(self.mounts()?);
-        let files: [(&str, fn(String) -> CacheItemKind); 3] = [
-            ("contexts", CacheItemKind::Context),
-            ("listings", CacheItemKind::Listing),
-            ("partial", CacheItemKind::Download),
-        ];
-        for (directory, kind) in files {
-            items.extend(self.files_of(directory, kind)?);
-        }
+        items.extend(self.files_of("contexts", CacheItemKind::Context)?);
+        items.extend(self.files_of("listings", CacheItemKind::Listing)?);
+        items.extend(self.files_of("partial", CacheItemKind::Download)?);
         let depth = |item: &CacheItem| item.record.as_ref().map_or(0, |record| record.stack.layers().len());
         items.sort_by_key(|item| (std::cmp::Reverse(item.last_used), depth(item)));
         Ok(CacheUsage { items, layers })
