@@ -28,7 +28,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
-use crate::wiring::BaseImages;
+use crate::wiring::{BaseImages, Remote};
 
 use call::Call;
 use context::{Input, Text};
@@ -78,9 +78,10 @@ fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow
         run: &settings.run,
     };
     let images = BaseImages::new(app, mode)?;
+    let remote = Remote::new(app)?;
     let progress = BuildProgress::new(mode);
     let sink = Sink { progress: &progress, explains: args.explain };
-    let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
+    let built = build(&request, BuildEnv { store: &store, images: &images, remote: &remote, events: &sink, cancel });
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
 }
