@@ -16,6 +16,7 @@ use crate::layer::unsynced;
 use crate::oci::{Descriptor, DiffId};
 use crate::staging::StagingDir;
 use crate::store::Store;
+use crate::tree_size::tree_size;
 
 /// Names a layer of one store: for a layer that came from elsewhere the digits of its diff id, for a layer that was
 /// made here 32 random hexadecimal digits.
@@ -276,6 +277,11 @@ impl Layer {
     pub fn size(&self) -> Result<u64> {
         let entry = self.entry()?;
         Ok(entry.size.or(entry.blobs.first().map(|blob| blob.size)).unwrap_or(0))
+    }
+
+    /// Bytes on disk of its unpacked files, counted anew; 0 as long as it is not unpacked.
+    pub fn disk_size(&self) -> u64 {
+        tree_size(&self.path().join("fs"))
     }
 
     /// The diff id, if somebody needed it before.

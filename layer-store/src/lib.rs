@@ -9,6 +9,8 @@ pub mod oci;
 
 pub mod archive;
 mod blob;
+mod cache_prune;
+mod cache_usage;
 mod cleaner;
 mod durable;
 mod error;
@@ -34,9 +36,12 @@ mod tarball;
 mod test_skip;
 #[cfg(test)]
 mod test_store;
+mod tree_size;
 mod validate;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
+pub use cache_prune::{CachePrune, CachePruned};
+pub use cache_usage::{CacheItem, CacheItemKind, CacheUsage};
 pub use error::{Error, Result};
 pub use find::Found;
 pub use gc::{SweepOptions, Swept, WhenBusy};

@@ -275,10 +275,12 @@ impl<'a> Executor<'a> {
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);
         self.tell(Event::Started { step: StepId(id.0) });
         let executed = Step { executor: self, id, node }.execute(prepared);
-        let (layer, usage) = executed.inspect_err(|error| self.tell_failed(id, error))?;
+        let (layer, mut usage) = executed.inspect_err(|error| self.tell_failed(id, error))?;
+        usage.bytes_written = layer.disk_size();
         let below = self.outcome(node.inputs[0]).map_err(|StepFailure| BuildError::Cancelled)?;
         let stack = below.stack.with(layer.id().clone());
         let record = CacheRecord::new(Some(layer.id().clone()), stack.clone(), prepared.key.inputs.clone());
+        let record = record.named(&node.display).sized(usage.bytes_written);
         self.env.store.put_record(&prepared.key.key, &record)?;
         self.send_layer(id, record.layer.as_ref());
         self.tell(Event::Finished { step: StepId(id.0), usage });

@@ -68,6 +68,9 @@ pub(crate) struct BuildArgs {
     /// Push the image to the registries of its names when it is built
     #[arg(long)]
     pub(crate) push: bool,
+    /// Disk that the build cache may take: bytes (10g) or a part of the disk [default: 20%]
+    #[arg(long, env = "DHOW_KEEP_STORAGE", value_name = "SIZE", hide_env_values = true)]
+    pub(crate) keep_storage: Option<String>,
     /// Say why steps are not in the cache
     #[arg(long)]
     pub(crate) explain: bool,

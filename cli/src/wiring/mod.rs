@@ -2,6 +2,7 @@
 
 mod archive;
 mod base_images;
+mod budget;
 mod client;
 mod image;
 mod network;
@@ -12,6 +13,7 @@ mod watch;
 
 pub(crate) use archive::archive_events;
 pub(crate) use base_images::BaseImages;
+pub(crate) use budget::Budget;
 pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;

@@ -9,6 +9,7 @@ mod archive;
 mod bad_archive;
 mod bad_build;
 mod bad_registry;
+mod cache;
 mod case;
 mod conformance;
 mod context;

@@ -1,5 +1,7 @@
 //! Shows the events of a build.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dhow_builder::{Event, EventSink};
 
 use crate::ui::BuildProgress;
@@ -10,10 +12,15 @@ pub(super) struct Sink<'a> {
     pub(super) progress: &'a BuildProgress,
     /// Whether to say why steps are not in the cache.
     pub(super) explains: bool,
+    /// Becomes true when a step begins to be executed.
+    pub(super) ran: &'a AtomicBool,
 }
 
 impl EventSink for Sink<'_> {
     fn event(&self, event: Event) {
+        if matches!(event, Event::Started { .. }) {
+            self.ran.store(true, Ordering::Relaxed);
+        }
         show(self.progress, event);
     }
 

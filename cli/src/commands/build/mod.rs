@@ -10,6 +10,7 @@ mod request;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,7 +29,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
-use crate::wiring::{BaseImages, Remote};
+use crate::wiring::{BaseImages, Budget, Remote};
 
 use call::Call;
 use context::{Input, Text};
@@ -50,11 +51,17 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let cancel = CancelToken::new();
     let on_signal = cancel.clone();
     let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
-    let image = interrupt.or(make(app, args, mode, &cancel))?;
+    let budget = args.keep_storage.as_deref().map_or(Ok(Budget::default()), Budget::parse)?;
+    let ran = AtomicBool::new(false);
+    let made = interrupt.or(make(app, args, mode, (&cancel, &ran)));
     let store = app.store()?;
-    for name in &names {
-        store.tag(name, &image, None)?;
+    if let Ok(image) = &made {
+        names.iter().try_for_each(|name| store.tag(name, image, None))?;
     }
+    // What was found in the cache has not made it larger.
+    let kept = if ran.into_inner() { budget.enforce(&store) } else { Ok(()) };
+    let image = made?;
+    kept?;
     write_files(args, &image, &names, &store)?;
     report(args, &image, &names)?;
     if args.push {
@@ -63,8 +70,13 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Builds the image.
-fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow::Result<ImageId> {
+/// Builds the image; `ran` becomes true if a step had to be executed.
+fn make(
+    app: &App,
+    args: &BuildArgs,
+    mode: Mode,
+    (cancel, ran): (&CancelToken, &AtomicBool),
+) -> anyhow::Result<ImageId> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let input = Input::open(args, &store)?;
@@ -80,7 +92,7 @@ fn make(app: &App, args: &BuildArgs, mode: Mode, cancel: &CancelToken) -> anyhow
     let images = BaseImages::new(app, mode)?;
     let remote = Remote::new(app)?;
     let progress = BuildProgress::new(mode);
-    let sink = Sink { progress: &progress, explains: args.explain };
+    let sink = Sink { progress: &progress, explains: args.explain, ran };
     let built = build(&request, BuildEnv { store: &store, images: &images, remote: &remote, events: &sink, cancel });
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
