@@ -29,7 +29,7 @@ pub enum WebAnswer {
     /// The content is the one with the entity tag.
     Unchanged,
     /// It is another.
-    File(WebFile),
+    File(Box<WebFile>),
 }
 
 /// A file as it arrives.
@@ -68,7 +68,7 @@ impl Client {
         };
         // Some servers send tags and do not heed the question.
         let same = request.etag.is_some_and(|tag| file.etag().is_some_and(|now| strong(now) == strong(tag)));
-        Ok(if same { WebAnswer::Unchanged } else { WebAnswer::File(file) })
+        Ok(if same { WebAnswer::Unchanged } else { WebAnswer::File(Box::new(file)) })
     }
 }
 
