@@ -8,8 +8,8 @@ mod decompress;
 mod gzip;
 mod pack;
 mod pipe;
-mod unpack;
 mod template;
+mod unpack;
 pub(crate) mod unsynced;
 pub(crate) mod whiteout;
 
