@@ -83,7 +83,12 @@ fn the_text_of_the_instruction() {
     check("RUN echo 1\n", "RUN echo 2\n", |_| (), "RUN echo 2: the command changed from `echo 1` to `echo 2`");
     check("COPY src /a/\n", "COPY src /b/\n", |_| (), "COPY src /b/: the destination changed from `/a/` to `/b/`");
     check("USER 1\nRUN id\n", "USER 2\nRUN id\n", |_| (), "RUN id: the user changed from `1` to `2`");
-    check("RUN id\n", "RUN --network=none id\n", |_| (), "RUN --network=none id: the network changed from `default` to `none`");
+    check(
+        "RUN id\n",
+        "RUN --network=none id\n",
+        |_| (),
+        "RUN --network=none id: the network changed from `default` to `none`",
+    );
 }
 
 #[test]
@@ -117,7 +122,8 @@ fn the_base_and_the_platform() {
     }
     let dockerfile = "FROM base\nRUN echo 1 > /1\nRUN echo 2 > /2\n";
     let mut site = Site::new();
-    let (one, two) = (site.build("FROM busybox\nRUN echo one > /base\n"), site.build("FROM busybox\nRUN echo two > /base\n"));
+    let (one, two) =
+        (site.build("FROM busybox\nRUN echo one > /base\n"), site.build("FROM busybox\nRUN echo two > /base\n"));
     site.name("base", &one);
     site.build(dockerfile);
     site.name("base", &two);
@@ -156,10 +162,7 @@ fn new_lost_and_unasked() {
     let layer = records[0].record.layer.clone().unwrap();
     std::fs::remove_dir_all(site.store_dir.path().join("layers").join(layer.as_str())).unwrap();
     site.build(dockerfile);
-    assert_eq!(
-        site.reasons(),
-        ["RUN echo 1 > /1: it was built before, but its layer is not in the store any more"]
-    );
+    assert_eq!(site.reasons(), ["RUN echo 1 > /1: it was built before, but its layer is not in the store any more"]);
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub fn why(store: &Store, record: &ListedRecord) -> Result<Vec<MissReason>> {
 /// Compares with the most alike of `records`, of which the first wins among equals.
 fn compare(store: &Store, records: &[ListedRecord], (name, inputs): (&str, &Value)) -> Vec<MissReason> {
     let alike = records.iter().rev().map(|listed| (likeness(&listed.record.inputs, inputs), listed));
-    let in_place = |listed: &ListedRecord| listed.record.name.as_deref().is_some_and(|other| place(other) == place(name));
+    let in_place =
+        |listed: &ListedRecord| listed.record.name.as_deref().is_some_and(|other| place(other) == place(name));
     let best = alike
         .filter(|(likeness, _)| *likeness >= LIKE)
         .max_by_key(|(likeness, listed)| likeness + if in_place(listed) { SAME_PLACE } else { 0 });

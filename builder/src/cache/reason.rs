@@ -137,11 +137,7 @@ impl fmt::Display for MissReason {
     }
 }
 
-fn write_change(
-    f: &mut fmt::Formatter<'_>,
-    what: &str,
-    values: (&Option<String>, &Option<String>),
-) -> fmt::Result {
+fn write_change(f: &mut fmt::Formatter<'_>, what: &str, values: (&Option<String>, &Option<String>)) -> fmt::Result {
     match values {
         (Some(before), Some(after)) => write!(f, "{what} changed from `{before}` to `{after}`"),
         (None, Some(after)) => write!(f, "{what} was not set before, it is `{after}`"),
