@@ -12,6 +12,7 @@ use crate::context::BuildContext;
 use crate::dockerfile::instruction::Network;
 use crate::event::EventSink;
 use crate::plan::Options;
+use crate::remote_source::RemoteSource;
 use crate::source::SourceFile;
 use crate::source_image::{ImageSource, PullPolicy};
 
@@ -100,6 +101,8 @@ pub struct BuildEnv<'a> {
     pub store: &'a Store,
     /// Where base images come from.
     pub images: &'a dyn ImageSource,
+    /// Where files from the network come from.
+    pub remote: &'a dyn RemoteSource,
     /// Who hears of the build.
     pub events: &'a dyn EventSink,
     /// Ends the build early.

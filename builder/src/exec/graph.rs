@@ -221,6 +221,7 @@ impl<'a> Executor<'a> {
                 let stack = self.base(image)?.stack.clone();
                 return Ok(Some(Outcome { stack, created: None }));
             }
+            Op::Download(op) => return Step { executor: self, id, node }.download(op).map(Some),
             _ => {}
         }
         let Ok(prepared) = self.prepared(id) else { return Ok(None) };

@@ -10,6 +10,7 @@ mod cache_mount;
 mod copy;
 #[cfg(test)]
 mod copy_tests;
+mod download;
 mod graph;
 mod mounts;
 mod output;

@@ -63,9 +63,7 @@ impl<'a> Step<'a> {
         let mut needs: Vec<Need> = self.node.inputs.first().map(|below| Need::Key(*below)).into_iter().collect();
         let rest = self.node.inputs.iter().skip(1);
         needs.extend(match &self.node.op {
-            Op::Copy(op) if op.sources.iter().any(|source| matches!(source, CopySource::Files(_))) => {
-                rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>()
-            }
+            Op::Copy(_) => rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>(),
             _ => rest.map(|input| Need::Key(*input)).collect(),
         });
         needs
@@ -80,8 +78,9 @@ impl<'a> Step<'a> {
                     self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
                 }
             },
-            CopySource::Download { name, .. } => {
-                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            CopySource::Download { node, name, unpack } => {
+                let files = files_of_download(*node, (name, *unpack));
+                self.select_in_stage(op, &files, *node)
             }
             CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
         }
@@ -182,7 +181,10 @@ impl<'a> Step<'a> {
                     copier.copy(&tree, &[found], Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
-                CopySource::Download { .. } | CopySource::Repository { .. } => return Err(self.not_a_layer()),
+                CopySource::Download { node, name, unpack } => {
+                    self.copy_files(&copier, &files_of_download(*node, (name, *unpack)), known)?;
+                }
+                CopySource::Repository { .. } => return Err(self.not_a_layer()),
             }
         }
         Ok(())
@@ -245,4 +247,15 @@ impl<'a> Step<'a> {
     fn means(&self) -> Means<'a> {
         Means { threads: self.threads(), cancel: &self.executor.stop }
     }
+}
+
+/// The file of a download as files of the root that its node makes.
+fn files_of_download(node: NodeId, (name, unpack): (&str, bool)) -> CopyFiles {
+    let path = format!("/{}", escaped(name));
+    CopyFiles { from: FilesFrom::Node(node), written: name.to_owned(), path, parents: None, unpack }
+}
+
+/// The name as a pattern that matches nothing else.
+fn escaped(name: &str) -> String {
+    name.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([c])).collect()
 }

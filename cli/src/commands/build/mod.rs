@@ -29,7 +29,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
-use crate::wiring::{BaseImages, Budget};
+use crate::wiring::{BaseImages, Budget, Remote};
 
 use account::Account;
 use call::Call;
@@ -95,9 +95,10 @@ fn make(
         run: &settings.run,
     };
     let images = BaseImages::new(app, mode)?;
+    let remote = Remote::new(app)?;
     let progress = BuildProgress::new(mode);
     let sink = Sink { progress: &progress, explains: args.explain.is_some(), account };
-    let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
+    let built = build(&request, BuildEnv { store: &store, images: &images, remote: &remote, events: &sink, cancel });
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
 }
