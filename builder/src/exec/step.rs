@@ -7,9 +7,10 @@ use std::time::Instant;
 use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
 
 use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
-use crate::context::{self, Match, SourceTree, select_exact};
+use crate::context::{Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::about::about;
 use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
@@ -45,13 +46,15 @@ impl<'a> Step<'a> {
             }
             Op::Workdir(op) => workdir_key(op, below),
             Op::Run(op) => {
-                let shown = op.mounts.iter().map(|mount| self.shown(mount)).collect::<Result<Vec<_>>>()?;
+                let shown =
+                    op.mounts.iter().map(|mount| self.shown(mount, &mut selections)).collect::<Result<Vec<_>>>()?;
                 let defaults = self.executor.request.run;
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
             }
             Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => return Err(self.not_a_layer()),
         };
+        let key = key.with_about(about(self.executor, self.node));
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
     }
 
@@ -107,8 +110,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What a mount shows, as a text for the key.
-    fn shown(&self, mount: &Mount) -> Result<String> {
+    /// What a mount shows, as a text for the key; files of the context join `selections`.
+    fn shown(&self, mount: &Mount, selections: &mut Vec<Selection>) -> Result<String> {
         let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
             return Ok(String::new());
         };
@@ -119,8 +122,10 @@ impl<'a> Step<'a> {
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
             FilesFrom::Context => self.in_context(*from, |tree| {
-                let found = select_exact(tree, Path::new(source))?;
-                Ok(context::digest(tree, &[found], self.threads())?.0)
+                let selection = Selection::of(tree, vec![select_exact(tree, Path::new(source))?], self.threads())?;
+                let digest = selection.digest.clone();
+                selections.push(selection);
+                Ok(digest)
             }),
         }
     }
