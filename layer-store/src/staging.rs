@@ -109,9 +109,8 @@ impl StagingDir {
         let path = self.path.join(name);
         let mut aside = self.path.clone().into_os_string();
         aside.push(format!("-{name}"));
-        match ignore_missing(fs::rename(&path, &aside)).map_err(Error::io("remove", &path))? {
-            Some(()) => self.store.cleaner().remove(aside.into()),
-            None => {}
+        if ignore_missing(fs::rename(&path, &aside)).map_err(Error::io("remove", &path))?.is_some() {
+            self.store.cleaner().remove(aside.into());
         }
         Ok(())
     }
