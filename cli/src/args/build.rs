@@ -71,7 +71,7 @@ pub(crate) struct BuildArgs {
     /// Platform of the image, such as linux/amd64
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
-    /// Steps that may run at the same time [default: number of processors]
+    /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
     /// Push the image to the registries of its names when it is built

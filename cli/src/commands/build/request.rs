@@ -18,6 +18,11 @@ use crate::environment::Environment;
 use crate::format::human;
 use crate::problem::Problem;
 
+/// Steps at once for each processor, if nothing else is asked for: many only wait, for a network or for a disk.
+const JOBS_PER_CORE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+/// And at least so many.
+const FEWEST_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+
 /// Everything but the Dockerfile and the context.
 pub(super) struct Settings {
     /// Target, arguments, platform, labels.
@@ -82,7 +87,10 @@ fn labels(typed: &[String]) -> BTreeMap<String, String> {
 fn jobs(typed: Option<usize>) -> Result<NonZeroUsize, Problem> {
     match typed {
         Some(count) => NonZeroUsize::new(count).ok_or_else(|| Problem::usage("`--jobs` must be at least 1")),
-        None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        None => {
+            let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            Ok(cores.saturating_mul(JOBS_PER_CORE).max(FEWEST_JOBS))
+        }
     }
 }
 
