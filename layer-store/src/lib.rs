@@ -9,6 +9,7 @@ pub mod oci;
 
 pub mod archive;
 mod blob;
+mod cache_account;
 mod cache_prune;
 mod cache_usage;
 mod cleaner;
