@@ -23,5 +23,5 @@ mod step;
 mod support;
 mod transfer;
 
-pub(crate) use graph::{Executor, STACK_SIZE};
+pub(crate) use graph::{Executor, STACK_SIZE, Sources};
 pub(crate) use support::check_support;
