@@ -32,6 +32,7 @@ pub use cancel::CancelToken;
 pub use context::BuildContext;
 pub use error::{BuildError, Result};
 pub use event::{Event, EventSink, NoEvents, OutputStream, StepId, StepUsage};
+pub use exec::decompressed;
 pub use named_contexts::NamedContexts;
 pub use remote_source::{DownloadRequest, Downloaded, RemoteSource};
 pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, RunDefaults};

@@ -128,11 +128,7 @@ impl Layout<'_> {
         let mut file = self.root.open_file(Path::new(&path))?;
         let mut writer = self.store.blob_writer()?;
         io::copy(&mut file, &mut writer).map_err(Error::stream("copy the layer"))?;
-        let found = writer.commit(blob.media_type.clone())?;
-        match found.digest == blob.digest {
-            true => Ok(()),
-            false => Err(Error::DigestMismatch { expected: blob.digest, actual: found.digest }),
-        }
+        writer.commit_expecting(blob)
     }
 
     /// A small blob, verified.
