@@ -27,7 +27,7 @@ mod source_image;
 mod suggest;
 
 pub use build::{Built, build};
-pub use cache::{FileChange, MissReason};
+pub use cache::{Change, MissReason, why};
 pub use cancel::CancelToken;
 pub use context::BuildContext;
 pub use error::{BuildError, Result};

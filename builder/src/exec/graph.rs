@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use dhow_layer_store::oci::ImageConfig;
 use dhow_layer_store::{CacheRecord, LayerId, Stack};
 
-use crate::cache::{StepKey, StepLock, Wait, base_key, explain, scratch_key};
+use crate::cache::{MissReason, StepKey, StepLock, Wait, base_key, explain, scratch_key};
 use crate::cancel::CancelToken;
 use crate::context::BuildContext;
 use crate::error::{BuildError, Result};
@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) key: StepKey,
-    /// One for each source of a copy; empty for other nodes.
+    /// One for each source of a copy, or for each mount of files of the context; empty for other nodes.
     pub(crate) selections: Mutex<Vec<Selection>>,
 }
 
@@ -207,7 +207,7 @@ impl<'a> Executor<'a> {
         Ok(Some(Prepared { key, selections: Mutex::default() }))
     }
 
-    fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
+    pub(crate) fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
         self.sources.images.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
     }
 
@@ -291,8 +291,11 @@ impl<'a> Executor<'a> {
         for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             selection.save_listing(self.env.store)?;
         }
-        if self.env.events.wants_reasons() && self.request.cache == CacheUse::Use {
-            let reasons = explain(self.env.store, &prepared.key)?;
+        if self.env.events.wants_reasons() {
+            let reasons = match self.request.cache {
+                CacheUse::Use => explain(self.env.store, &prepared.key, &node.display)?,
+                CacheUse::Ignore => vec![MissReason::NotAsked],
+            };
             self.tell(Event::Missed { step: StepId(id.0), reasons });
         }
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //!
 //! [`graph`] decides which steps are executed, and when.
 
+mod about;
 mod archive;
 mod bind;
 mod blind;

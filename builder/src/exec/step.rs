@@ -7,9 +7,10 @@ use std::time::Instant;
 use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
 
 use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
-use crate::context::{self, Match, SourceTree, select_exact};
+use crate::context::{Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::about::about;
 use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
@@ -45,7 +46,8 @@ impl<'a> Step<'a> {
             }
             Op::Workdir(op) => workdir_key(op, below),
             Op::Run(op) => {
-                let shown = op.mounts.iter().map(|mount| self.shown(mount)).collect::<Result<Vec<_>>>()?;
+                let shown =
+                    op.mounts.iter().map(|mount| self.shown(mount, &mut selections)).collect::<Result<Vec<_>>>()?;
                 let defaults = self.executor.request.run;
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
@@ -54,6 +56,7 @@ impl<'a> Step<'a> {
                 return Err(self.not_a_layer());
             }
         };
+        let key = key.with_about(about(self.executor, self.node));
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
     }
 
@@ -101,7 +104,7 @@ impl<'a> Step<'a> {
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
         match self.executor.context(from) {
-            Some(context) => work(&context.tree()),
+            Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
                 work(&SourceTree::of_image(&Root::open(staging.path())?))
@@ -109,8 +112,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What a mount shows, as a text for the key.
-    fn shown(&self, mount: &Mount) -> Result<String> {
+    /// What a mount shows, as a text for the key; files of the context join `selections`.
+    fn shown(&self, mount: &Mount, selections: &mut Vec<Selection>) -> Result<String> {
         let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
             return Ok(String::new());
         };
@@ -121,8 +124,10 @@ impl<'a> Step<'a> {
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
             from => self.in_context(*from, |tree| {
-                let found = select_exact(tree, Path::new(source))?;
-                Ok(context::digest(tree, &[found], self.threads())?.0)
+                let selection = Selection::of(tree, vec![select_exact(tree, Path::new(source))?], self.threads())?;
+                let digest = selection.digest.clone();
+                selections.push(selection);
+                Ok(digest)
             }),
         }
     }
@@ -130,7 +135,11 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let snapshot = self.sight().prepare(&self.below(prepared)?)?;
+        let below = self.below(prepared)?;
+        let snapshot = match &self.node.op {
+            Op::Run(_) => self.sight().prepare_for_run(&below)?,
+            _ => self.sight().prepare(&below)?,
+        };
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,

@@ -17,6 +17,15 @@ pub(crate) enum ProgressKind {
     Quiet,
 }
 
+/// How misses are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainKind {
+    /// A line with the step's progress.
+    Text,
+    /// One document on standard output when the build has ended, instead of the image's names.
+    Json,
+}
+
 /// `dhow build`
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
@@ -76,9 +85,10 @@ pub(crate) struct BuildArgs {
     /// Disk that the build cache may take: bytes (10g) or a part of the disk [default: 20%]
     #[arg(long, env = "DHOW_KEEP_STORAGE", value_name = "SIZE", hide_env_values = true)]
     pub(crate) keep_storage: Option<String>,
-    /// Say why steps are not in the cache
-    #[arg(long)]
-    pub(crate) explain: bool,
+    /// Say why steps are not in the cache: in the progress, or as JSON on standard output
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    #[arg(value_name = "FORM")]
+    pub(crate) explain: Option<ExplainKind>,
     /// Check the Dockerfile and build nothing; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     pub(crate) check: bool,
