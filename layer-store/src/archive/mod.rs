@@ -6,6 +6,7 @@ mod candidate;
 mod docker;
 mod event;
 mod input;
+mod layout_dir;
 mod load;
 mod oci_layout;
 mod problem;
@@ -15,6 +16,7 @@ mod spool;
 mod tests;
 
 pub use event::{Event, Progress};
+pub use layout_dir::{LayoutPick, image_from_layout};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
 pub use save::save;

@@ -6,6 +6,8 @@ mod context;
 mod dockerfile;
 mod error;
 mod events;
+mod fetched;
+mod named;
 mod request;
 
 use std::fs;
@@ -35,6 +37,7 @@ use account::Account;
 use call::Call;
 use context::{Input, Text};
 use events::Sink;
+use named::Contexts;
 use request::Settings;
 
 /// How long steps may take to end and clean up after an interrupt.
@@ -84,7 +87,9 @@ fn make(
 ) -> anyhow::Result<ImageId> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
-    let input = Input::open(args, &store)?;
+    let remote = Remote::new(app)?;
+    let input = Input::open(args, &store, &remote)?;
+    let contexts = Contexts::new(&settings.named, &store, &remote);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,
@@ -95,10 +100,11 @@ fn make(
         run: &settings.run,
     };
     let images = BaseImages::new(app, mode)?;
-    let remote = Remote::new(app)?;
     let progress = BuildProgress::new(mode);
     let sink = Sink { progress: &progress, explains: args.explain.is_some(), account };
-    let built = build(&request, BuildEnv { store: &store, images: &images, remote: &remote, events: &sink, cancel });
+    let (images, remote, contexts) = (&images, &remote, &contexts);
+    let env = BuildEnv { store: &store, images, remote, contexts, events: &sink, cancel };
+    let built = build(&request, env);
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
 }

@@ -12,6 +12,7 @@ use dhow_builder::{CacheUse, InsecureRuns, PullPolicy, RunDefaults};
 use dhow_layer_store::oci::Platform;
 use dhow_runtime::Resources;
 
+use super::named::Named;
 use crate::app::App;
 use crate::args::BuildArgs;
 use crate::environment::Environment;
@@ -27,6 +28,8 @@ const FEWEST_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 pub(super) struct Settings {
     /// Target, arguments, platform, labels.
     pub(super) options: Options,
+    /// `--build-context`.
+    pub(super) named: Named,
     /// Whether the cache is used.
     pub(super) cache: CacheUse,
     /// Whether base images are looked up again.
@@ -47,15 +50,18 @@ impl Settings {
             true => Err(Problem::usage("images for several platforms at once are not supported yet").into()),
             false => text.parse::<Platform>().map_err(anyhow::Error::from),
         });
+        let named = Named::parse(&args.build_contexts)?;
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
             build_args: build_args(&args.build_args, &app.environment),
             platform: platform.transpose()?,
             labels: labels(&args.labels),
+            named_contexts: named.kinds(),
             ..Options::new(Platform::host())
         };
         Ok(Self {
             options,
+            named,
             cache: if args.no_cache { CacheUse::Ignore } else { CacheUse::Use },
             pull: if args.pull { PullPolicy::Always } else { PullPolicy::Missing },
             jobs: jobs(args.jobs)?,
