@@ -26,6 +26,8 @@ pub struct StepUsage {
     pub cpu: Option<Duration>,
     /// Largest memory of one of its processes in bytes; `None` where no program ran.
     pub peak_memory: Option<u64>,
+    /// Bytes on disk of the layer that the step made.
+    pub bytes_written: u64,
 }
 
 /// One thing that happened. Events of steps that run at the same time come interleaved, each step's own in order.

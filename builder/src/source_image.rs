@@ -1,7 +1,7 @@
 //! Where base images come from: asked for through a trait, as this crate knows no registry.
 
-use dhow_layer_store::Stack;
 use dhow_layer_store::oci::{Digest, ImageConfig, Platform, Reference};
+use dhow_layer_store::{LayerId, Stack};
 
 /// Whether a base image that is here is looked up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,4 +41,11 @@ pub trait ImageSource: Sync {
         platform: &Platform,
         pull: PullPolicy,
     ) -> Result<ResolvedImage, SourceError>;
+
+    /// Gets those of `layers` that the store has nothing of: the layers of a resolved image need not be there before a
+    /// step has to see their files.
+    ///
+    /// # Errors
+    /// One of them cannot be fetched.
+    fn fetch(&self, layers: &[LayerId]) -> Result<(), SourceError>;
 }

@@ -68,15 +68,27 @@ impl Store {
     /// # Errors
     /// Other processes use the store, an entry is damaged (nothing is removed then), or the file system refuses.
     pub fn sweep(&self, options: SweepOptions) -> Result<Swept> {
+        self.sweep_after(options, |_| Ok(()))
+    }
+
+    /// Sweeps after `first` has done its part, which then has the store for itself and may move things to the trash.
+    pub(crate) fn sweep_after(
+        &self,
+        options: SweepOptions,
+        first: impl FnOnce(&StagingDir) -> Result<()>,
+    ) -> Result<Swept> {
         // Removing files takes long on some disks; it happens when the trash is dropped, after the lock is given back.
         let trash = self.staging()?;
         self.lock_alone(options.when_busy)?;
-        let result = self.mark().and_then(|marked| self.sweep_unmarked(&marked, options, &trash));
+        let result =
+            first(&trash).and_then(|()| self.mark()).and_then(|marked| self.sweep_unmarked(&marked, options, &trash));
         self.lock_file().lock_shared().map_err(Error::io("lock", self.root()))?;
         result
     }
 
     fn lock_alone(&self, when_busy: WhenBusy) -> Result<()> {
+        // From here on others may have taken away what was seen before.
+        self.ready().clear();
         let lock = self.lock_file();
         let outcome = match when_busy {
             WhenBusy::Wait => return lock.lock().map_err(Error::io("lock", self.root())),
@@ -110,7 +122,7 @@ impl Store {
             marked.layers.extend(listed.record.layer);
             marked.layers.extend(listed.record.stack.0);
         }
-        self.mark_containers(&mut marked)?;
+        marked.layers.extend(self.container_layers()?);
         for id in &marked.layers {
             if let Ok(layer) = self.layer(id) {
                 marked.blobs.extend(layer.entry()?.blobs.iter().map(|blob| blob.digest));
@@ -142,16 +154,17 @@ impl Store {
     }
 
     /// A container's file `layers` has the id of each layer that it stands on, one a line.
-    fn mark_containers(&self, marked: &mut Marked) -> Result<()> {
+    pub(crate) fn container_layers(&self) -> Result<HashSet<LayerId>> {
+        let mut found = HashSet::new();
         let containers = self.path("containers");
         for name in names_in(&containers)? {
             let path = containers.join(name).join("layers");
             let Ok(text) = fs::read_to_string(&path) else { continue };
             for line in text.lines() {
-                marked.layers.insert(line.parse().map_err(Error::damaged::<Error>(&path))?);
+                found.insert(line.parse().map_err(Error::damaged::<Error>(&path))?);
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     fn sweep_unmarked(&self, marked: &Marked, options: SweepOptions, trash: &StagingDir) -> Result<Swept> {

@@ -16,6 +16,7 @@ use crate::layer::unsynced;
 use crate::oci::{Descriptor, DiffId};
 use crate::staging::StagingDir;
 use crate::store::Store;
+use crate::tree_size::tree_size;
 
 /// Names a layer of one store: for a layer that came from elsewhere the digits of its diff id, for a layer that was
 /// made here 32 random hexadecimal digits.
@@ -127,7 +128,7 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.layer_path(id).join("layer.json").is_file() {
+        if !self.ready().contains(id) && !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
@@ -184,13 +185,16 @@ impl Store {
         Ok(layer)
     }
 
-    /// Makes the staging directory `staged` with the files `fs` a new layer, without waiting for the disk.
-    pub(crate) fn publish_unsynced_layer(&self, staged: &StagingDir) -> Result<Layer> {
-        let layer = stage(staged)?;
-        unsynced::mark(&layer)?;
+    /// Makes the staging directory `staged`, which holds the files `fs` and nothing else, a new layer, without waiting
+    /// for the disk.
+    pub(crate) fn publish_unsynced_layer(&self, staged: StagingDir) -> Result<Layer> {
+        self.mark_unsynced(staged.path())?;
         let entry = durable::encode("a layer", &LayerEntry::default())?;
-        durable::write_unsynced(staged.path(), &layer.join("layer.json"), &entry)?;
-        self.publish_staged(&LayerId::random()?, &layer)
+        self.link_template("layer.json", &entry, &staged.path().join("layer.json"))?;
+        let id = LayerId::random()?;
+        let target = self.layer_path(&id);
+        staged.publish(&target).map_err(Error::io("create", &target))?;
+        Ok(Layer { store: self.clone(), id })
     }
 
     fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
@@ -260,6 +264,23 @@ impl Layer {
         Ok(blobs.into_iter().filter(|blob| self.store.has_blob(&blob.digest)).collect())
     }
 
+    /// Blobs that are known to hold this layer, whether the store has them or not.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn known_blobs(&self) -> Result<Vec<Descriptor>> {
+        Ok(self.entry()?.blobs)
+    }
+
+    /// Whether the store has what the layer holds, in any form. A layer without is known by its blobs alone, which
+    /// somebody has to get before its files can be looked at.
+    ///
+    /// # Errors
+    /// The layer's entry cannot be read.
+    pub fn has_content(&self) -> Result<bool> {
+        Ok(self.is_unpacked() || !self.blobs()?.is_empty())
+    }
+
     /// The size of the uncompressed tar in bytes; as long as nobody has unpacked the layer, that of its blob.
     ///
     /// # Errors
@@ -267,6 +288,11 @@ impl Layer {
     pub fn size(&self) -> Result<u64> {
         let entry = self.entry()?;
         Ok(entry.size.or(entry.blobs.first().map(|blob| blob.size)).unwrap_or(0))
+    }
+
+    /// Bytes on disk of its unpacked files, counted anew; 0 as long as it is not unpacked.
+    pub fn disk_size(&self) -> u64 {
+        tree_size(&self.path().join("fs"))
     }
 
     /// The diff id, if somebody needed it before.
@@ -309,7 +335,7 @@ impl Layer {
     /// What is said of files that are not on the disk need not be there before them.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         if unsynced::is_marked(&self.path()) {
-            return durable::write_unsynced(self.store.staging_area(), path, bytes);
+            return durable::write_unsynced(self.store.staging_area()?, path, bytes);
         }
         self.store.write_file(path, bytes)
     }

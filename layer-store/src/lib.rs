@@ -9,6 +9,9 @@ pub mod oci;
 
 pub mod archive;
 mod blob;
+mod cache_account;
+mod cache_prune;
+mod cache_usage;
 mod cleaner;
 mod durable;
 mod error;
@@ -36,9 +39,12 @@ mod tarball;
 mod test_skip;
 #[cfg(test)]
 mod test_store;
+mod tree_size;
 mod validate;
 
 pub use blob::{BlobReader, BlobWriter, DOCUMENT_LIMIT};
+pub use cache_prune::{CachePrune, CachePruned};
+pub use cache_usage::{CacheItem, CacheItemKind, CacheUsage};
 pub use error::{Error, Result};
 pub use find::Found;
 pub use gc::{SweepOptions, Swept, WhenBusy};
@@ -53,7 +59,7 @@ pub use record::{CacheKey, CacheRecord, ListedRecord};
 pub use refs::RefTarget;
 pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
 pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
-pub use snapshot::{ActiveSnapshot, ContainerTree, SnapshotRootfs, SnapshotView};
+pub use snapshot::{ActiveSnapshot, ContainerTree, MOUNT_POINTS, SnapshotRootfs, SnapshotView};
 pub use staging::StagingDir;
 pub use store::Store;
 pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};

@@ -2,28 +2,29 @@
 
 use crate::error::Result;
 use crate::oci::{Compression, Descriptor, ImageId, Manifest, Raw};
-use crate::portable::{Portable, blob_of};
+use crate::portable::{Portable, blob_of, promised_blob_of};
 use crate::store::Store;
 
 impl Store {
-    /// A manifest of the image whose blobs are all in the store: the one it came with, or was pushed with before; else
-    /// one of the blobs that its layers have. Layers without a compressed blob are compressed, which is remembered.
+    /// A manifest of the image for a registry: the one it came with, or was pushed with before; else one of the blobs
+    /// that its layers have. Layers without a compressed blob are compressed, which is remembered. All blobs are in the
+    /// store but those of layers that were left in a registry ([`Layer::has_content`](crate::Layer::has_content)).
     ///
     /// # Errors
     /// There is no such image, a layer of it cannot be read, or the file system refuses.
     pub fn manifest_for(&self, image: &ImageId, compression: Compression) -> Result<Raw<Manifest>> {
         let image = self.image(image)?;
-        if let Some(received) = Portable::received(self, &image)? {
+        if let Some(received) = Portable::promised(self, &image)? {
             return Ok(received.manifest);
         }
         let mut layers: Vec<Descriptor> = Vec::new();
         for id in &image.layers {
             let layer = self.layer(id)?;
-            let blob = match blob_of(&layer, &[compression, Compression::Gzip, Compression::Zstd])? {
-                Some(blob) => blob,
-                None => layer.compressed(compression)?,
-            };
-            layers.push(blob);
+            let forms = [compression, Compression::Gzip, Compression::Zstd, Compression::None];
+            layers.push(match (blob_of(&layer, &forms[..3])?, promised_blob_of(&layer, &forms)?) {
+                (Some(blob), _) | (None, Some(blob)) => blob,
+                (None, None) => layer.compressed(compression)?,
+            });
         }
         let made = Portable::made(&image, layers)?;
         self.put_blob(made.descriptor.media_type.clone(), made.manifest.bytes())?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::layer_entry::Layer;
 use crate::oci::{Compression, Descriptor, ImageId, Manifest, MediaType, Raw};
-use crate::portable::{Portable, blob_at, blob_of};
+use crate::portable::{Portable, blob_at, blob_of, promised_blob_of};
 use crate::store::Store;
 
 /// What happens to blobs that layers have already.
@@ -68,11 +68,14 @@ impl Packing {
         *self == Self::in_form(self.compression)
     }
 
-    /// A blob of `layer` that will do, if it has one.
+    /// A blob of `layer` that will do, if it has one. It may have been left in a registry.
     fn usable(&self, layer: &Layer) -> Result<Option<Descriptor>> {
-        let forms = [self.compression, Compression::Gzip, Compression::Zstd];
+        let forms = [self.compression, Compression::Gzip, Compression::Zstd, Compression::None];
+        if let (ExistingBlobs::Keep, Some(promised)) = (self.existing, promised_blob_of(layer, &forms)?) {
+            return Ok(Some(promised));
+        }
         let forms = match self.existing {
-            ExistingBlobs::Keep => &forms[..],
+            ExistingBlobs::Keep => &forms[..3],
             ExistingBlobs::Convert => &forms[..1],
         };
         match self.level {
@@ -103,7 +106,7 @@ impl Store {
     pub fn layers_to_pack(&self, image: &ImageId, packing: &Packing) -> Result<Vec<Layer>> {
         let image = self.image(image)?;
         let mut layers: Vec<Layer> = Vec::new();
-        if packing.is_plain() && Portable::received(self, &image)?.is_some() {
+        if packing.is_plain() && Portable::promised(self, &image)?.is_some() {
             return Ok(layers);
         }
         for id in &image.layers {
@@ -115,7 +118,7 @@ impl Store {
         Ok(layers)
     }
 
-    /// The manifest `descriptor`, if it is one of the image and the store has all its blobs.
+    /// The manifest `descriptor`, if it is one of the image and the store has it and all its blobs.
     ///
     /// # Errors
     /// A blob is damaged, or the file system refuses.
@@ -129,7 +132,8 @@ impl Store {
         Ok((is_whole && manifest.config.digest == *image.digest()).then_some(manifest))
     }
 
-    /// The manifest of the image so packed; its blobs are in the store then, and it too. Unless the packing
+    /// The manifest of the image so packed; it is in the store then, and its blobs, but for those of layers that were left
+    /// in a registry. Unless the packing
     /// [is plain](Packing::is_plain), the image does not know of it: it is a name's to remember.
     ///
     /// # Errors

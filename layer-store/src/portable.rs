@@ -20,13 +20,29 @@ pub(crate) struct Portable {
 impl Portable {
     /// The manifest that the image came with, or was pushed with, if the store has all its blobs.
     pub(crate) fn received(store: &Store, image: &Image) -> Result<Option<Self>> {
+        Self::received_if(store, image, |_, blob| Ok(store.has_blob(&blob.digest)))
+    }
+
+    /// The same, also if layers of which the store has nothing at all stay where they came from.
+    pub(crate) fn promised(store: &Store, image: &Image) -> Result<Option<Self>> {
+        Self::received_if(store, image, |layer, blob| Ok(store.has_blob(&blob.digest) || !layer.has_content()?))
+    }
+
+    fn received_if(
+        store: &Store,
+        image: &Image,
+        can_go: impl Fn(&Layer, &Descriptor) -> Result<bool>,
+    ) -> Result<Option<Self>> {
+        let layers = image.layers.iter().map(|id| store.layer(id)).collect::<Result<Vec<_>>>()?;
         for descriptor in &image.manifests {
             if !store.has_blob(&descriptor.digest) {
                 continue;
             }
             let source = |source| Error::Malformed { what: "manifest", digest: descriptor.digest, source };
             let manifest: Raw<Manifest> = Raw::parse(store.read_blob(descriptor)?).map_err(source)?;
-            if manifest.layers.iter().chain([&manifest.config]).all(|blob| store.has_blob(&blob.digest)) {
+            let mut pairs = layers.iter().zip(&manifest.layers);
+            let all_go = pairs.try_fold(true, |all, (layer, blob)| Ok::<_, Error>(all && can_go(layer, blob)?))?;
+            if all_go && layers.len() == manifest.layers.len() && store.has_blob(&manifest.config.digest) {
                 return Ok(Some(Self { descriptor: descriptor.clone(), manifest }));
             }
         }
@@ -51,12 +67,21 @@ pub(crate) fn blob_of(layer: &Layer, forms: &[Compression]) -> Result<Option<Des
 
 /// The same among the blobs that were made with `level`.
 pub(crate) fn blob_at(layer: &Layer, forms: &[Compression], level: Option<u32>) -> Result<Option<Descriptor>> {
-    let blobs = layer.blobs()?;
+    let mut blobs = layer.blobs()?;
+    blobs.retain(|blob| level_of(blob) == level);
+    Ok(in_first_form(&blobs, forms))
+}
+
+/// The same for a layer of which the store has nothing: a blob that is known to hold it.
+pub(crate) fn promised_blob_of(layer: &Layer, forms: &[Compression]) -> Result<Option<Descriptor>> {
+    let known = if layer.has_content()? { Vec::new() } else { layer.known_blobs()? };
+    Ok(in_first_form(&known, forms))
+}
+
+fn in_first_form(blobs: &[Descriptor], forms: &[Compression]) -> Option<Descriptor> {
     let in_form = |form: &Compression| {
-        let has_form =
-            |blob: &&Descriptor| blob.media_type.layer_compression() == Some(*form) && level_of(blob) == level;
-        let blob = blobs.iter().find(has_form)?;
+        let blob = blobs.iter().find(|blob| blob.media_type.layer_compression() == Some(*form))?;
         Some(Descriptor::new(MediaType::oci_layer(*form), blob.digest, blob.size))
     };
-    Ok(forms.iter().find_map(in_form))
+    forms.iter().find_map(in_form)
 }

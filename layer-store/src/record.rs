@@ -31,21 +31,37 @@ pub struct CacheRecord {
     pub layer: Option<LayerId>,
     /// The layers below and the step's own.
     pub stack: Stack,
+    /// What people call the step, such as `RUN make`; `None` where it is none of a Dockerfile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What went into the key, to explain misses; the builder's own words.
     pub inputs: serde_json::Value,
     /// When the step ran, RFC 3339.
     pub created: String,
-    /// Size of what the step made, in bytes.
+    /// Size of the layer that the step made, in bytes on disk.
     pub size: u64,
 }
 
 impl CacheRecord {
     /// A record of a step that ran just now.
     pub fn new(layer: Option<LayerId>, stack: Stack, inputs: serde_json::Value) -> Self {
-        Self { layer, stack, inputs, created: now(), size: 0 }
+        Self { layer, stack, name: None, inputs, created: now(), size: 0 }
     }
 
-    fn layers(&self) -> impl Iterator<Item = &LayerId> {
+    /// The same with the name that people know the step by.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// The same with the size in bytes of the layer that the step made.
+    #[must_use]
+    pub fn sized(self, size: u64) -> Self {
+        Self { size, ..self }
+    }
+
+    /// All layers that it needs; the step's own comes twice where it is part of the stack too.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &LayerId> {
         self.stack.layers().iter().chain(&self.layer)
     }
 }
@@ -83,7 +99,7 @@ impl Store {
     /// The file system refuses.
     pub fn put_record(&self, key: &CacheKey, record: &CacheRecord) -> Result<()> {
         let path = self.record_path(key);
-        durable::write_unsynced(self.staging_area(), &path, &durable::encode("a cache record", record)?)
+        durable::write_unsynced(self.staging_area()?, &path, &durable::encode("a cache record", record)?)
     }
 
     /// All records that can be read, those used last first.

@@ -146,6 +146,9 @@ fn check_config(image: &Image, problems: &mut Vec<Problem>) {
 
 /// Checks each form in which the store has the layer.
 fn check_layer(layer: &Layer, expected: Digest, problems: &mut Vec<Problem>) -> Result<()> {
+    if !layer.has_content()? {
+        return Ok(());
+    }
     let blobs = layer.blobs()?;
     for blob in &blobs {
         let checked = layer.store().open_blob(blob).and_then(content_of);

@@ -1,30 +1,44 @@
 //! Keeps the promises of a pull that left layers in the registry: gets them from where they were seen.
 
-use dhow_layer_store::oci::{Descriptor, ImageId, Manifest, Raw, Reference};
+use dhow_layer_store::oci::{Descriptor, Reference};
+use dhow_layer_store::{LayerId, Store};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::download::Download;
 use crate::error::{Error, Result};
-use crate::pull::has_content;
 use crate::transfer::{CONCURRENCY, Transfer};
 use crate::{blocking, origin};
 
 impl Transfer {
-    /// Gets the layers of an image that are not in the store, several at once. Nothing happens if there are none.
+    /// Gets those of `layers` that the store has nothing of, several at once. Nothing is sent if there are none.
     ///
     /// # Errors
     /// No registry that is known to have had a layer can be reached or has it still; the store fails.
-    pub async fn fetch_layers(&self, image: &ImageId) -> Result<()> {
-        let (store, id) = (self.store.clone(), *image);
-        let missing = blocking::run(move || missing_layers(&store, &id)).await?;
-        let work = missing.into_iter().map(|(blob, places)| self.fetch_layer(blob, places));
+    pub async fn fetch_layers(&self, layers: &[LayerId]) -> Result<()> {
+        let (store, layers) = (self.store.clone(), layers.to_vec());
+        let missing = blocking::run(move || missing_blobs(&store, &layers)).await?;
+        let work = missing.into_iter().map(|blobs| self.fetch_first(blobs));
         stream::iter(work).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    async fn fetch_layer(&self, blob: Descriptor, places: Vec<String>) -> Result<()> {
-        let mut failure = Error::BlobMissing { digest: blob.digest, repository: "any known place".to_owned() };
-        for place in places {
-            match self.fetch_from(&blob, &place).await {
+    /// Gets one of the blobs, which all hold the same layer.
+    async fn fetch_first(&self, blobs: Vec<Descriptor>) -> Result<()> {
+        let mut failure = None;
+        for blob in &blobs {
+            match self.fetch_blob(blob).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Gets a blob from a repository in which it was seen.
+    pub(crate) async fn fetch_blob(&self, blob: &Descriptor) -> Result<()> {
+        let mut failure = Error::Store(dhow_layer_store::Error::BlobMissing(blob.digest));
+        let (store, digest) = (self.store.clone(), blob.digest);
+        for place in blocking::run(move || origin::of(&store, &digest)).await? {
+            match self.fetch_from(blob, &place).await {
                 Ok(()) => return Ok(()),
                 Err(error) => failure = error,
             }
@@ -40,22 +54,21 @@ impl Transfer {
     }
 }
 
-/// Blobs of layers without content, and the places where each was seen. Blocks.
-fn missing_layers(store: &dhow_layer_store::Store, id: &ImageId) -> Result<Vec<(Descriptor, Vec<String>)>> {
-    let image = store.image(id)?;
+/// For each layer without content the blobs that are known to hold it. Blocks.
+fn missing_blobs(store: &Store, layers: &[LayerId]) -> Result<Vec<Vec<Descriptor>>> {
     let mut missing = Vec::new();
-    for (index, layer) in image.layers.iter().enumerate() {
-        if has_content(&store.layer(layer)?)? {
+    for id in layers {
+        let layer = store.layer(id)?;
+        if layer.has_content()? {
             continue;
         }
-        let blob = image.manifests.iter().find_map(|descriptor| {
-            let manifest: Raw<Manifest> = Raw::parse(store.read_blob(descriptor).ok()?).ok()?;
-            manifest.layers.get(index).cloned()
-        });
-        let blob = blob.ok_or_else(|| dhow_layer_store::Error::LayerMissing(layer.to_string()))?;
-        let places = origin::of(store, &blob.digest)?;
-        missing.push((blob, places));
+        let blobs = layer.known_blobs()?;
+        if blobs.is_empty() {
+            return Err(dhow_layer_store::Error::LayerMissing(id.to_string()).into());
+        }
+        if !missing.contains(&blobs) {
+            missing.push(blobs);
+        }
     }
-    missing.dedup_by_key(|(blob, _)| blob.digest);
     Ok(missing)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use dhow_layer_store::Layer;
 use dhow_layer_store::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Raw, Reference};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -37,7 +36,7 @@ impl Default for PullOptions {
 pub enum Fetch {
     /// All that the store lacks.
     All,
-    /// None: the image is in the store with its config and promises of layers. [`Transfer::fetch_layers`] keeps them.
+    /// None: the image is in the store with its config and promises of layers, which [`Transfer::fetch_layers`] keeps.
     None,
 }
 
@@ -148,7 +147,7 @@ impl Transfer {
     /// Whether the layer's content is in the store in any form.
     async fn is_here(&self, diff_id: DiffId) -> Result<bool> {
         let store = self.store.clone();
-        blocking::run(move || Ok(store.layer_by_diff_id(&diff_id)?.map_or(Ok(false), |layer| has_content(&layer))?))
+        blocking::run(move || Ok(store.layer_by_diff_id(&diff_id)?.map_or(Ok(false), |layer| layer.has_content())?))
             .await
     }
 
@@ -188,10 +187,6 @@ impl Transfer {
 /// A descriptor as the store keeps it with a layer: annotations are the manifest's matter.
 fn plain(blob: &Descriptor) -> Descriptor {
     Descriptor::new(blob.media_type.clone(), blob.digest, blob.size)
-}
-
-pub(crate) fn has_content(layer: &Layer) -> dhow_layer_store::Result<bool> {
-    Ok(layer.is_unpacked() || !layer.blobs()?.is_empty())
 }
 
 /// Each blob once, in order.

@@ -1,11 +1,12 @@
 //! Pushes an image: the layers that the registry lacks, several at once, then the config, then the manifest.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dhow_layer_store::Packing;
 use dhow_layer_store::oci::{Descriptor, Digest, ImageId, Manifest, MediaType, Raw, Reference};
+use dhow_layer_store::{ExistingBlobs, Packing};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::auth::Access;
@@ -13,8 +14,9 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
 use crate::pull::distinct;
 use crate::repository::Repository;
-use crate::send_blob::{BlobSource, Sender, UploadMode};
+use crate::send_blob::{BlobSource, Content, Sender, UploadMode};
 use crate::transfer::{CONCURRENCY, Transfer};
+use crate::upload::Mount;
 use crate::{blocking, origin};
 
 /// How to push.
@@ -55,7 +57,8 @@ struct Work<'a> {
 
 impl Transfer {
     /// Puts the image that `reference` names in the store into its registry under that name. A layer that has to be
-    /// compressed first is sent while the next is being compressed. Done by halves it can be repeated.
+    /// compressed first is sent while the next is being compressed; one that was left in a registry is taken over
+    /// there, or fetched if it has to be. Done by halves it can be repeated.
     ///
     /// # Errors
     /// The store has no such image, or cannot pack it; the registry cannot be reached or refuses.
@@ -82,7 +85,11 @@ impl Transfer {
     /// # Errors
     /// As of [`push`](Self::push).
     pub async fn push_image(&self, reference: &Reference, image: &ImageId, options: &PushOptions) -> Result<Pushed> {
-        self.fetch_layers(image).await?;
+        if options.packing.existing == ExistingBlobs::Convert {
+            let (store, id) = (self.store.clone(), *image);
+            let layers = blocking::run(move || Ok(store.image(&id)?.layers)).await?;
+            self.fetch_layers(&layers).await?;
+        }
         let repository = self.client.repository(reference).await?;
         let sent = self.send_while_compressing(&repository, image, options).await?;
         let (store, packing, image) = (self.store.clone(), options.packing.clone(), *image);
@@ -96,11 +103,11 @@ impl Transfer {
         blocking::run(move || Ok(store.whole_manifest(&known, &image)?)).await
     }
 
-    /// Puts the image with `manifest`, whose blobs are all in the store, into the registry under `reference`. Done by
-    /// halves it can be repeated: blobs that arrived are not sent again.
+    /// Puts the image with `manifest`, whose blobs are in the store or in a registry that they came from, into the
+    /// registry under `reference`. Done by halves it can be repeated: blobs that arrived are not sent again.
     ///
     /// # Errors
-    /// The registry cannot be reached or refuses; a blob is not in the store.
+    /// The registry cannot be reached or refuses; a blob is nowhere.
     pub async fn push_manifest(
         &self,
         reference: &Reference,
@@ -153,14 +160,31 @@ impl Transfer {
     }
 
     pub(crate) async fn send_blob(&self, sender: &Sender<'_>, blob: &Descriptor) -> Result<(Digest, Outcome)> {
-        let outcome = if sender.is_there(blob).await? {
-            Outcome::Present
-        } else {
-            let source = self.source(sender.repository, blob).await?;
-            sender.run(source).await?
-        };
+        let outcome = if sender.is_there(blob).await? { Outcome::Present } else { self.bring(sender, blob).await? };
         self.tell(Event::BlobDone { digest: blob.digest, outcome });
         Ok((blob.digest, outcome))
+    }
+
+    async fn bring(&self, sender: &Sender<'_>, blob: &Descriptor) -> Result<Outcome> {
+        let mut source = self.source(sender.repository, blob).await?;
+        if source.file.is_err() && source.mount_from.is_empty() {
+            source.file = Ok(self.fetched(sender.repository, blob).await?);
+        }
+        let upload = match sender.mount(blob, &source.mount_from).await? {
+            Mount::Mounted => return Ok(Outcome::Mounted),
+            Mount::Refused(upload) => upload,
+        };
+        let file = match source.file {
+            Ok(file) => file,
+            Err(_) => self.fetched(sender.repository, blob).await?,
+        };
+        sender.run(Content { blob: blob.clone(), file }, upload).await
+    }
+
+    /// The file of a blob that was left in a registry.
+    async fn fetched(&self, repository: &Repository, blob: &Descriptor) -> Result<Arc<File>> {
+        self.fetch_blob(blob).await?;
+        Ok(self.source(repository, blob).await?.file?)
     }
 
     async fn source(&self, repository: &Repository, blob: &Descriptor) -> Result<BlobSource> {
@@ -169,7 +193,7 @@ impl Transfer {
         blocking::run(move || {
             let mount_from = origin::in_registry(&store, &blob.digest, (&registry, &name))?;
             let file = store.blob_file(&blob).map(Arc::new);
-            Ok(BlobSource { blob, file, mount_from })
+            Ok(BlobSource { file, mount_from })
         })
         .await
     }

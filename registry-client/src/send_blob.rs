@@ -30,9 +30,8 @@ pub enum UploadMode {
     Parts(u64),
 }
 
-/// A blob to send.
+/// Where a blob can come from.
 pub(crate) struct BlobSource {
-    pub(crate) blob: Descriptor,
     /// A file of exactly its size, or why there is none: then it can only be mounted.
     pub(crate) file: dhow_layer_store::Result<Arc<File>>,
     /// Repositories of the same registry that may have it.
@@ -40,9 +39,10 @@ pub(crate) struct BlobSource {
 }
 
 /// The bytes to send.
-struct Content {
-    blob: Descriptor,
-    file: Arc<File>,
+pub(crate) struct Content {
+    pub(crate) blob: Descriptor,
+    /// A file of exactly its size.
+    pub(crate) file: Arc<File>,
 }
 
 /// Where to and how.
@@ -53,19 +53,10 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Makes sure that the repository has the blob.
-    pub(crate) async fn run(&self, source: BlobSource) -> Result<Outcome> {
-        let BlobSource { blob, file, mount_from } = source;
-        let file = match file {
-            Err(error) if mount_from.is_empty() => return Err(error.into()),
-            file => file,
-        };
-        let upload = match self.mount(&blob, &mount_from).await? {
-            Mount::Mounted => return Ok(Outcome::Mounted),
-            Mount::Refused(upload) => upload,
-        };
-        (self.events)(Event::BlobStarted { digest: blob.digest, size: blob.size });
-        self.send(&Content { blob, file: file? }, upload).await
+    /// Sends the blob in the session `upload`, or in another if that breaks.
+    pub(crate) async fn run(&self, source: Content, upload: Upload) -> Result<Outcome> {
+        (self.events)(Event::BlobStarted { digest: source.blob.digest, size: source.blob.size });
+        self.send(&source, upload).await
     }
 
     /// Whether the repository has the blob already.
@@ -73,7 +64,8 @@ impl Sender<'_> {
         Ok(self.repository.blob_head_with(&blob.digest, Access::Push).await? == Some(blob.size))
     }
 
-    async fn mount(&self, blob: &Descriptor, mount_from: &[String]) -> Result<Mount> {
+    /// Has the registry take the blob over from one of its own repositories; else begins to send it.
+    pub(crate) async fn mount(&self, blob: &Descriptor, mount_from: &[String]) -> Result<Mount> {
         for from in mount_from {
             match self.repository.upload_mount(&blob.digest, from).await {
                 Ok(Mount::Mounted) => return Ok(Mount::Mounted),

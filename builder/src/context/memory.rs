@@ -9,7 +9,7 @@
 //! control has for its index: what was changed shortly before it was read is not remembered.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -77,7 +77,12 @@ fn nanoseconds(time: Timestamp) -> i128 {
 impl DigestMemory {
     /// What the store remembers of the context whose directory is `id`.
     pub(crate) fn load(store: &Store, id: FileId) -> Self {
-        let known = fs::read(file_of(store, id)).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        let path = file_of(store, id);
+        let known = fs::read(&path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        if !known.is_empty() {
+            // By its time the store knows which memory was not used for long. Another time does no harm.
+            let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        }
         Self { known, fresh: Mutex::default() }
     }
 

@@ -1,10 +1,10 @@
-//! Directories of `RUN --mount=type=cache`: `cache-mounts/<hex>-<n>/` in the store, with the files in `data` and the
-//! flock of those who use it on `lock`.
+//! Directories of `RUN --mount=type=cache`: `cache-mounts/<hex>-<n>/` in the store, with the files in `data`, the
+//! flock of those who use it on `lock`, whose time is that of the last use, and in `size` what the store measured.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dhow_layer_store::Store;
 
@@ -22,7 +22,19 @@ const DEFAULT_MODE: u32 = 0o755;
 pub(crate) struct CacheMount {
     /// The directory with the files.
     pub(crate) data: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for CacheMount {
+    fn drop(&mut self) {
+        touch(&self.lock);
+    }
+}
+
+/// The lock's time says when the directory was last used: by it the store knows what is old, and which sizes it has to
+/// measure again. Without it the directory counts as older than it is.
+fn touch(lock: &File) {
+    let _ = lock.set_modified(SystemTime::now());
 }
 
 /// Which cache directory, and how it is used.
@@ -55,7 +67,8 @@ impl CacheMount {
         if request.sharing == Sharing::Shared {
             lock.lock_shared().map_err(BuildError::io("lock", &directory))?;
         }
-        Ok(Self { data, _lock: lock })
+        touch(&lock);
+        Ok(Self { data, lock })
     }
 
     fn lock(store: &Store, name: &str, sharing: Sharing, cancel: &CancelToken) -> Result<(PathBuf, File)> {

@@ -12,16 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use dhow_layer_store::oci::ImageConfig;
 use dhow_layer_store::{CacheRecord, LayerId, Stack};
 
-use crate::cache::{StepKey, StepLock, Wait, base_key, explain, scratch_key};
+use crate::cache::{MissReason, StepKey, StepLock, Wait, base_key, explain, scratch_key};
 use crate::cancel::CancelToken;
+use crate::context::BuildContext;
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
 use crate::exec::selection::Selection;
 use crate::exec::slots::Slots;
 use crate::exec::step::Step;
-use crate::plan::{BaseImage, Node, NodeId, Op, Plan};
+use crate::plan::{BaseImage, FilesFrom, Node, NodeId, Op, Plan};
 use crate::request::{BuildEnv, BuildRequest, CacheUse};
 use crate::source_image::ResolvedImage;
 
@@ -41,7 +43,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) key: StepKey,
-    /// One for each source of a copy; empty for other nodes.
+    /// One for each source of a copy, or for each mount of files of the context; empty for other nodes.
     pub(crate) selections: Mutex<Vec<Selection>>,
 }
 
@@ -63,12 +65,19 @@ pub(crate) enum Need {
     Outcome(NodeId),
 }
 
+/// What a plan stands on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) images: &'a BTreeMap<BaseImage, ResolvedImage>,
+    pub(crate) contexts: &'a BTreeMap<String, BuildContext>,
+}
+
 /// Executes a plan.
 pub(crate) struct Executor<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) request: &'a BuildRequest<'a>,
     pub(crate) env: BuildEnv<'a>,
-    bases: &'a BTreeMap<BaseImage, ResolvedImage>,
+    sources: Sources<'a>,
     /// Takes layers of the image as they are made, to have their diff ids computed.
     layers: Mutex<Option<Sender<LayerId>>>,
     /// Cancelled with the build, and by the first failure.
@@ -81,18 +90,18 @@ pub(crate) struct Executor<'a> {
 }
 
 impl<'a> Executor<'a> {
-    /// An executor of `plan`; `bases` holds all its base images.
+    /// An executor of `plan`; `sources` holds all its base images and named contexts.
     pub(crate) fn new(
         plan: &'a Plan,
         (request, env): (&'a BuildRequest<'a>, BuildEnv<'a>),
-        bases: &'a BTreeMap<BaseImage, ResolvedImage>,
+        sources: Sources<'a>,
         layers: Sender<LayerId>,
     ) -> Self {
         Self {
             plan,
             request,
             env,
-            bases,
+            sources,
             layers: Mutex::new(Some(layers)),
             stop: env.cancel.below(),
             slots: Slots::new(request.jobs),
@@ -190,25 +199,52 @@ impl<'a> Executor<'a> {
     fn prepare(&self, id: NodeId) -> Result<Option<Prepared>> {
         let node = self.plan.node(id);
         let key = match &node.op {
-            Op::Scratch => scratch_key(),
+            // Whoever shows the files of a context keys them itself.
+            Op::Scratch | Op::NamedContext(_) => scratch_key(),
             Op::Base(image) => base_key(&self.base(image)?.config.rootfs.diff_ids),
             _ => return Step { executor: self, id, node }.prepare(),
         };
         Ok(Some(Prepared { key, selections: Mutex::default() }))
     }
 
-    fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
-        self.bases.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
+    pub(crate) fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
+        self.sources.images.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
+    }
+
+    /// The context that `from` leads to, if it leads to one that is there.
+    pub(crate) fn context(&self, from: FilesFrom) -> Option<&'a BuildContext> {
+        match from {
+            FilesFrom::Context => self.request.context,
+            FilesFrom::Empty => None,
+            FilesFrom::Node(id) => match &self.plan.node(id).op {
+                Op::NamedContext(name) => self.sources.contexts.get(name),
+                _ => None,
+            },
+        }
+    }
+
+    /// The config of the image that the node `id` stands on, if it stands on one.
+    pub(crate) fn base_config(&self, id: NodeId) -> Option<&ImageConfig> {
+        let mut node = self.plan.node(id);
+        loop {
+            match &node.op {
+                Op::Base(image) => return self.sources.images.get(image).map(|resolved| &resolved.config),
+                _ => node = self.plan.node(*node.inputs.first()?),
+            }
+        }
     }
 
     fn find_outcome(&self, id: NodeId) -> Result<Option<Outcome>> {
         let node = self.plan.node(id);
         match &node.op {
-            Op::Scratch => return Ok(Some(Outcome { stack: Stack::default(), created: None })),
+            Op::Scratch | Op::NamedContext(_) => {
+                return Ok(Some(Outcome { stack: Stack::default(), created: None }));
+            }
             Op::Base(image) => {
                 let stack = self.base(image)?.stack.clone();
                 return Ok(Some(Outcome { stack, created: None }));
             }
+            Op::Download(op) => return Step { executor: self, id, node }.download(op).map(Some),
             _ => {}
         }
         let Ok(prepared) = self.prepared(id) else { return Ok(None) };
@@ -255,17 +291,22 @@ impl<'a> Executor<'a> {
         for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             selection.save_listing(self.env.store)?;
         }
-        if self.env.events.wants_reasons() && self.request.cache == CacheUse::Use {
-            let reasons = explain(self.env.store, &prepared.key)?;
+        if self.env.events.wants_reasons() {
+            let reasons = match self.request.cache {
+                CacheUse::Use => explain(self.env.store, &prepared.key, &node.display)?,
+                CacheUse::Ignore => vec![MissReason::NotAsked],
+            };
             self.tell(Event::Missed { step: StepId(id.0), reasons });
         }
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);
         self.tell(Event::Started { step: StepId(id.0) });
         let executed = Step { executor: self, id, node }.execute(prepared);
-        let (layer, usage) = executed.inspect_err(|error| self.tell_failed(id, error))?;
+        let (layer, mut usage) = executed.inspect_err(|error| self.tell_failed(id, error))?;
+        usage.bytes_written = layer.disk_size();
         let below = self.outcome(node.inputs[0]).map_err(|StepFailure| BuildError::Cancelled)?;
         let stack = below.stack.with(layer.id().clone());
         let record = CacheRecord::new(Some(layer.id().clone()), stack.clone(), prepared.key.inputs.clone());
+        let record = record.named(&node.display).sized(usage.bytes_written);
         self.env.store.put_record(&prepared.key.key, &record)?;
         self.send_layer(id, record.layer.as_ref());
         self.tell(Event::Finished { step: StepId(id.0), usage });

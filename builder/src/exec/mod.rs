@@ -2,12 +2,15 @@
 //!
 //! [`graph`] decides which steps are executed, and when.
 
+mod about;
 mod archive;
 mod bind;
+mod blind;
 mod cache_mount;
 mod copy;
 #[cfg(test)]
 mod copy_tests;
+mod download;
 mod graph;
 mod mounts;
 mod output;
@@ -15,10 +18,12 @@ mod owner;
 mod place;
 mod run;
 mod selection;
+mod sight;
 mod slots;
 mod step;
 mod support;
 mod transfer;
 
-pub(crate) use graph::{Executor, STACK_SIZE};
+pub use archive::decompressed;
+pub(crate) use graph::{Executor, STACK_SIZE, Sources};
 pub(crate) use support::check_support;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use dhow_layer_store::{ActiveSnapshot, Root, SnapshotRootfs, Stack, StagingDir, Store};
+use dhow_layer_store::{ActiveSnapshot, Root, SnapshotRootfs, Stack, StagingDir};
 use dhow_runtime::{Mount as SandboxMount, MountSource};
 
 use crate::context::{BuildContext, SourceTree, select_exact};
@@ -12,6 +12,7 @@ use crate::exec::bind;
 use crate::exec::cache_mount::{CacheMount, CacheRequest};
 use crate::exec::copy::Means;
 use crate::exec::place::{Destination, Landing};
+use crate::exec::sight::Sight;
 use crate::plan::{FilesFrom, Mount, MountKind, NodeId, Ownership};
 use crate::request::RunDefaults;
 
@@ -21,8 +22,8 @@ const SECRET_MODE: u32 = 0o400;
 
 /// What mounts are made of.
 pub(crate) struct MountMaker<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) context: Option<&'a BuildContext>,
+    pub(crate) sight: Sight<'a>,
+    pub(crate) context: &'a dyn Fn(FilesFrom) -> Option<&'a BuildContext>,
     pub(crate) defaults: &'a RunDefaults,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) stack_of: &'a dyn Fn(NodeId) -> Stack,
@@ -64,7 +65,7 @@ impl MountMaker<'_> {
             MountKind::Cache { id, sharing, from, source, owner } => {
                 let request = CacheRequest { namespace: self.namespace, id, sharing: *sharing, owner: *owner };
                 let fill = &mut |new: &Path| self.fill(*from, source, new);
-                let cache = CacheMount::open(self.store, request, self.means.cancel, fill)?;
+                let cache = CacheMount::open(self.sight.store, request, self.means.cancel, fill)?;
                 let data = cache.data.clone();
                 set.kept.push(Kept::Cache(cache));
                 Some(MountSource::Bind(data))
@@ -82,9 +83,12 @@ impl MountMaker<'_> {
 
     /// The whole of a stage is mounted as it is, anything else as a copy.
     fn bind(&self, from: FilesFrom, source: &str, set: &mut MountSet) -> Result<MountSource> {
+        if let Some(context) = (self.context)(from) {
+            return Ok(MountSource::Bind(self.copy(&context.tree(), source, set)?));
+        }
         let path = match from {
             FilesFrom::Node(node) => {
-                let snapshot = self.store.prepare(&(self.stack_of)(node))?;
+                let snapshot = self.sight.prepare(&(self.stack_of)(node))?;
                 if source == "/" {
                     let rootfs = snapshot.rootfs()?;
                     set.kept.push(Kept::Snapshot(snapshot));
@@ -95,12 +99,9 @@ impl MountMaker<'_> {
                 }
                 self.copy(&SourceTree::of_image(snapshot.root()), source, set)?
             }
-            FilesFrom::Context => match self.context {
-                Some(context) => self.copy(&context.tree(), source, set)?,
-                None => return Err(BuildError::SourceMissing { path: source.into(), nearest: None }),
-            },
+            FilesFrom::Context => return Err(BuildError::SourceMissing { path: source.into(), nearest: None }),
             FilesFrom::Empty => {
-                let (staging, path) = bind::empty(self.store)?;
+                let (staging, path) = bind::empty(self.sight.store)?;
                 set.kept.push(Kept::Staging(staging));
                 path
             }
@@ -109,7 +110,7 @@ impl MountMaker<'_> {
     }
 
     fn copy(&self, tree: &SourceTree<'_>, source: &str, set: &mut MountSet) -> Result<PathBuf> {
-        let staging = self.store.staging()?;
+        let staging = self.sight.store.staging()?;
         let path = bind::materialize(tree, Path::new(source), (&staging, self.means))?;
         set.kept.push(Kept::Staging(staging));
         Ok(path)
@@ -117,19 +118,22 @@ impl MountMaker<'_> {
 
     /// What a new cache directory holds at first.
     fn fill(&self, from: FilesFrom, source: &str, new: &Path) -> Result<()> {
+        if let Some(context) = (self.context)(from) {
+            return self.fill_from(&context.tree(), source, new);
+        }
         match from {
-            FilesFrom::Empty => Ok(()),
-            FilesFrom::Context => self.context.map_or(Ok(()), |context| self.fill_from(&context.tree(), source, new)),
+            FilesFrom::Empty | FilesFrom::Context => Ok(()),
             FilesFrom::Node(node) => {
-                let view = self.store.view(&(self.stack_of)(node))?;
+                let view = self.sight.view(&(self.stack_of)(node))?;
                 self.fill_from(&SourceTree::of_image(view.root()), source, new)
             }
         }
     }
 
     fn fill_from(&self, tree: &SourceTree<'_>, source: &str, new: &Path) -> Result<()> {
-        let root =
-            Root::open(new)?.with_ownership(self.store.options().ownership).map_err(BuildError::io("open", new))?;
+        let root = Root::open(new)?
+            .with_ownership(self.sight.store.options().ownership)
+            .map_err(BuildError::io("open", new))?;
         let landing = Landing {
             root: &root,
             destination: Path::new("/"),

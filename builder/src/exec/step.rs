@@ -7,14 +7,17 @@ use std::time::Instant;
 use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
 
 use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
-use crate::context::{self, Match, SourceTree, select_exact};
+use crate::context::{Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::about::about;
+use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
 use crate::exec::mounts::MountMaker;
 use crate::exec::run::{Run, effective_network, host_lines};
 use crate::exec::selection::{self, Remembered, Selection};
+use crate::exec::sight::Sight;
 use crate::plan::{CopyFiles, CopyOp, CopySource, FilesFrom, Mount, MountKind, Node, NodeId, Op, RunOp};
 
 /// A node that makes a layer.
@@ -43,13 +46,17 @@ impl<'a> Step<'a> {
             }
             Op::Workdir(op) => workdir_key(op, below),
             Op::Run(op) => {
-                let shown = op.mounts.iter().map(|mount| self.shown(mount)).collect::<Result<Vec<_>>>()?;
+                let shown =
+                    op.mounts.iter().map(|mount| self.shown(mount, &mut selections)).collect::<Result<Vec<_>>>()?;
                 let defaults = self.executor.request.run;
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
             }
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => return Err(self.not_a_layer()),
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {
+                return Err(self.not_a_layer());
+            }
         };
+        let key = key.with_about(about(self.executor, self.node));
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
     }
 
@@ -58,9 +65,7 @@ impl<'a> Step<'a> {
         let mut needs: Vec<Need> = self.node.inputs.first().map(|below| Need::Key(*below)).into_iter().collect();
         let rest = self.node.inputs.iter().skip(1);
         needs.extend(match &self.node.op {
-            Op::Copy(op) if op.sources.iter().any(|source| matches!(source, CopySource::Files(_))) => {
-                rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>()
-            }
+            Op::Copy(_) => rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>(),
             _ => rest.map(|input| Need::Key(*input)).collect(),
         });
         needs
@@ -70,13 +75,14 @@ impl<'a> Step<'a> {
         match source {
             CopySource::Inline { name, content } => Ok(Selection::known(selection::inline_digest(name, content))),
             CopySource::Files(files) => match files.from {
-                FilesFrom::Node(node) => self.select_in_stage(op, files, node),
-                FilesFrom::Context | FilesFrom::Empty => {
-                    self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
+                FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
+                    self.select_in_stage(op, files, node)
                 }
+                from => self.in_context(from, |tree| selection::look(tree, files, &op.excludes, self.threads())),
             },
-            CopySource::Download { name, .. } => {
-                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            CopySource::Download { node, name, unpack } => {
+                let files = files_of_download(*node, (name, *unpack));
+                self.select_in_stage(op, &files, *node)
             }
             CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
         }
@@ -89,7 +95,7 @@ impl<'a> Step<'a> {
         if let Some(digest) = remembered.recall(store)? {
             return Ok(Selection::known(digest));
         }
-        let view = store.view(&stack)?;
+        let view = self.sight().view(&stack)?;
         let selection = selection::look(&SourceTree::of_image(view.root()), files, &op.excludes, self.threads())?;
         remembered.remember(store, &selection.digest)?;
         Ok(selection)
@@ -97,8 +103,8 @@ impl<'a> Step<'a> {
 
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
-        match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
-            Some(context) => work(&context.tree()),
+        match self.executor.context(from) {
+            Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
                 work(&SourceTree::of_image(&Root::open(staging.path())?))
@@ -106,20 +112,22 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What a mount shows, as a text for the key.
-    fn shown(&self, mount: &Mount) -> Result<String> {
+    /// What a mount shows, as a text for the key; files of the context join `selections`.
+    fn shown(&self, mount: &Mount, selections: &mut Vec<Selection>) -> Result<String> {
         let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
             return Ok(String::new());
         };
         match from {
-            FilesFrom::Node(node) => {
+            FilesFrom::Node(node) if self.executor.context(*from).is_none() => {
                 let prepared = self.executor.prepared(*node).map_err(|_| BuildError::Cancelled)?;
                 Ok(prepared.key.key.0.to_string())
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
-            FilesFrom::Context => self.in_context(*from, |tree| {
-                let found = select_exact(tree, Path::new(source))?;
-                Ok(context::digest(tree, &[found], self.threads())?.0)
+            from => self.in_context(*from, |tree| {
+                let selection = Selection::of(tree, vec![select_exact(tree, Path::new(source))?], self.threads())?;
+                let digest = selection.digest.clone();
+                selections.push(selection);
+                Ok(digest)
             }),
         }
     }
@@ -127,11 +135,11 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let below = match &self.node.op {
-            Op::Copy(op) if op.link => Stack::default(),
-            _ => self.stack_of(self.node.inputs[0]),
+        let below = self.below(prepared)?;
+        let snapshot = match &self.node.op {
+            Op::Run(_) => self.sight().prepare_for_run(&below)?,
+            _ => self.sight().prepare(&below)?,
         };
-        let snapshot = self.executor.env.store.prepare(&below)?;
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,
@@ -141,12 +149,28 @@ impl<'a> Step<'a> {
                 self.copy(op, selections, snapshot.root())?;
             }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => {}
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
         }
         self.executor.stop.check()?;
         let layer = snapshot.commit()?;
         usage.elapsed = start.elapsed();
         Ok((layer, usage))
+    }
+
+    /// What has to be seen of the layers below.
+    fn below(&self, prepared: &Prepared) -> Result<Stack> {
+        if matches!(&self.node.op, Op::Copy(op) if op.link) {
+            return Ok(Stack::default());
+        }
+        let below = self.stack_of(self.node.inputs[0]);
+        let present = self.sight().present(&below)?;
+        if present == below {
+            return Ok(below);
+        }
+        let selections = prepared.selections.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.executor.base_config(self.node.inputs[0]);
+        let is_blind = config.is_some_and(|config| is_blind(&self.node.op, &selections, config));
+        Ok(if is_blind { present } else { below })
     }
 
     fn copy(&self, op: &CopyOp, selections: Vec<Selection>, root: &Root) -> Result<()> {
@@ -163,7 +187,10 @@ impl<'a> Step<'a> {
                     copier.copy(&tree, &[found], Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
-                CopySource::Download { .. } | CopySource::Repository { .. } => return Err(self.not_a_layer()),
+                CopySource::Download { node, name, unpack } => {
+                    self.copy_files(&copier, &files_of_download(*node, (name, *unpack)), known)?;
+                }
+                CopySource::Repository { .. } => return Err(self.not_a_layer()),
             }
         }
         Ok(())
@@ -179,8 +206,8 @@ impl<'a> Step<'a> {
             copier.copy(tree, &matches, archives)
         };
         match files.from {
-            FilesFrom::Node(node) => {
-                let view = self.executor.env.store.view(&self.stack_of(node))?;
+            FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
+                let view = self.sight().view(&self.stack_of(node))?;
                 copy(&SourceTree::of_image(view.root()))
             }
             from => self.in_context(from, copy),
@@ -189,8 +216,8 @@ impl<'a> Step<'a> {
 
     fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
         let maker = MountMaker {
-            store: self.executor.env.store,
-            context: self.executor.request.context,
+            sight: self.sight(),
+            context: &|from| self.executor.context(from),
             defaults: self.executor.request.run,
             namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
             stack_of: &|node| self.stack_of(node),
@@ -215,6 +242,10 @@ impl<'a> Step<'a> {
         self.executor.outcome(node).map(|outcome| outcome.stack.clone()).unwrap_or_default()
     }
 
+    fn sight(&self) -> Sight<'a> {
+        Sight { store: self.executor.env.store, images: self.executor.env.images }
+    }
+
     fn threads(&self) -> usize {
         self.executor.threads
     }
@@ -222,4 +253,15 @@ impl<'a> Step<'a> {
     fn means(&self) -> Means<'a> {
         Means { threads: self.threads(), cancel: &self.executor.stop }
     }
+}
+
+/// The file of a download as files of the root that its node makes.
+fn files_of_download(node: NodeId, (name, unpack): (&str, bool)) -> CopyFiles {
+    let path = format!("/{}", escaped(name));
+    CopyFiles { from: FilesFrom::Node(node), written: name.to_owned(), path, parents: None, unpack }
+}
+
+/// The name as a pattern that matches nothing else.
+fn escaped(name: &str) -> String {
+    name.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([c])).collect()
 }

@@ -3,6 +3,7 @@
 //! A flag of docker that is not listed here is an error; `unsupported` knows the reasons.
 
 mod build;
+mod cache;
 mod container;
 mod image;
 #[cfg(test)]
@@ -16,7 +17,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use build::{BuildArgs, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use build::{BuildArgs, ExplainKind, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use cache::{
+    BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
+};
 pub(crate) use container::{
     ContainerCommand, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs, WaitArgs,
 };
@@ -27,8 +31,8 @@ pub(crate) use image::{
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
 pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
 pub(crate) use system::{
-    BuilderCommand, BuilderPruneArgs, CompletionArgs, DfArgs, InfoArgs, PruneArgs, SystemCommand, SystemPruneArgs,
-    VersionArgs, VolumeCommand, VolumeCreateArgs, VolumeInspectArgs, VolumeLsArgs, VolumeRmArgs,
+    CompletionArgs, DfArgs, InfoArgs, PruneArgs, SystemCommand, SystemPruneArgs, VersionArgs, VolumeCommand,
+    VolumeCreateArgs, VolumeInspectArgs, VolumeLsArgs, VolumeRmArgs,
 };
 pub(crate) use unsupported::explain;
 
@@ -132,6 +136,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Volume(VolumeCommand),
     /// Manage the build cache
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Manage the build cache with docker's spelling
     #[command(subcommand)]
     Builder(BuilderCommand),
     /// Build with docker's other spelling

@@ -2,8 +2,6 @@
 
 use clap::{Args, Subcommand};
 
-use super::BuildArgs;
-
 /// `dhow system …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SystemCommand {
@@ -40,27 +38,6 @@ pub(crate) struct SystemPruneArgs {
 /// `dhow container prune`, `dhow volume prune`
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
-    /// Do not ask
-    #[arg(short, long)]
-    pub(crate) force: bool,
-}
-
-/// `dhow builder …`
-#[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one value in the whole program")]
-pub(crate) enum BuilderCommand {
-    /// Build an image from a Dockerfile
-    Build(BuildArgs),
-    /// Remove the build cache
-    Prune(BuilderPruneArgs),
-}
-
-/// `dhow builder prune`
-#[derive(Debug, Args)]
-pub(crate) struct BuilderPruneArgs {
-    /// Accepted without effect: the whole build cache is removed
-    #[arg(short, long)]
-    pub(crate) all: bool,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) force: bool,

@@ -100,15 +100,13 @@ fn volumes(app: &App) -> anyhow::Result<Sum> {
     Ok(sum)
 }
 
-/// A step is in use as long as an image has its layer.
+/// A step is in use as long as an image has its layer; the layer is counted there.
 fn cache(app: &App) -> anyhow::Result<Sum> {
-    let store = app.store()?;
-    let in_images: BTreeSet<_> = store.images()?.into_iter().flat_map(|image| image.layers).collect();
+    let usage = app.store()?.cache_usage()?;
     let mut sum = Sum::default();
-    for listed in store.records()? {
-        let active = listed.record.layer.as_ref().is_some_and(|layer| in_images.contains(layer));
-        // What an image has is counted there.
-        sum.add(if active { 0 } else { listed.record.size }, active);
+    for item in &usage.items {
+        let active = item.shared || item.in_use;
+        sum.add(if item.shared { 0 } else { item.size }, active);
     }
     Ok(sum)
 }

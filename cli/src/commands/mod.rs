@@ -1,6 +1,7 @@
 //! The commands, one file each: each takes what was typed and the app, and returns the exit code.
 
 mod build;
+mod cache;
 mod completion;
 mod df;
 mod each;
@@ -31,7 +32,8 @@ mod volume;
 
 use crate::app::App;
 use crate::args::{
-    BuilderCommand, Command, ContainerCommand, ImageCommand, RegistryCommand, SystemCommand, VolumeCommand,
+    BuilderCommand, CacheCommand, Command, ContainerCommand, ImageCommand, RegistryCommand, SystemCommand,
+    VolumeCommand,
 };
 use crate::exit::Exit;
 
@@ -64,6 +66,7 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Image(command) => image(app, command),
         Command::Container(command) => container(app, command),
         Command::Volume(command) => volume(app, command),
+        Command::Cache(command) => cache(app, command),
         Command::Builder(command) | Command::Buildx(command) => builder(app, command),
         Command::System(command) => system(app, command),
         Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
@@ -127,7 +130,17 @@ fn volume(app: &App, command: VolumeCommand) -> anyhow::Result<Exit> {
 fn builder(app: &App, command: BuilderCommand) -> anyhow::Result<Exit> {
     match command {
         BuilderCommand::Build(args) => build::run(app, &args),
-        BuilderCommand::Prune(args) => prune::cache(app, &args),
+        BuilderCommand::Du(args) => cache::du(app, &args),
+        BuilderCommand::Prune(args) => cache::prune(app, &args),
+    }
+}
+
+fn cache(app: &App, command: CacheCommand) -> anyhow::Result<Exit> {
+    match command {
+        CacheCommand::Ls(args) => cache::ls(app, &args),
+        CacheCommand::Du(args) => cache::du(app, &args),
+        CacheCommand::Prune(args) => cache::prune(app, &args),
+        CacheCommand::Why(args) => cache::why(app, &args),
     }
 }
 

@@ -1,11 +1,11 @@
-//! `dhow image prune`, `container prune`, `volume prune`, `builder prune`, `system prune`: removes what nobody uses.
+//! `dhow image prune`, `container prune`, `volume prune`, `system prune`: removes what nobody uses.
 
-use dhow_layer_store::{Image, Store};
+use dhow_layer_store::{CacheItem, CachePrune, Image, Store, SweepOptions};
 use jiff::Timestamp;
 
 use super::run::{self, Volumes};
 use crate::app::App;
-use crate::args::{BuilderPruneArgs, ImagePruneArgs, PruneArgs, SystemPruneArgs};
+use crate::args::{ImagePruneArgs, PruneArgs, SystemPruneArgs};
 use crate::containers::{image_uses, volume_names};
 use crate::exit::Exit;
 use crate::format::{Filters, human};
@@ -68,20 +68,11 @@ pub(crate) fn volumes(app: &App, args: &PruneArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// `dhow builder prune`
-pub(crate) fn cache(app: &App, args: &BuilderPruneArgs) -> anyhow::Result<Exit> {
-    if Ask::unless(args.force).consents("all build cache")? {
-        prune_cache(&app.store()?)?;
-        finish(app)?;
-    }
-    Ok(Exit::Success)
-}
-
 /// `dhow system prune`
 pub(crate) fn system(app: &App, args: &SystemPruneArgs) -> anyhow::Result<Exit> {
     let mut what = "all stopped containers, ".to_owned();
     what += if args.all { "all images that no container uses" } else { "all dangling images" };
-    what += ", the build cache";
+    what += if args.all { ", all build cache" } else { ", the build cache that no image shares" };
     what += if args.volumes { " and all anonymous volumes that no container uses" } else { "" };
     if !Ask::unless(args.force).consents(&what)? {
         return Ok(Exit::Success);
@@ -92,7 +83,7 @@ pub(crate) fn system(app: &App, args: &SystemPruneArgs) -> anyhow::Result<Exit> 
     if args.volumes {
         print_list("Deleted Volumes", &prune_volumes(app)?)?;
     }
-    prune_cache(&app.store()?)?;
+    prune_cache(&app.store()?, choice)?;
     finish(app)?;
     Ok(Exit::Success)
 }
@@ -175,9 +166,9 @@ fn prune_volumes(app: &App) -> anyhow::Result<Vec<String>> {
     Ok(removed)
 }
 
-fn prune_cache(store: &Store) -> anyhow::Result<()> {
-    for listed in store.records()? {
-        store.remove_record(&listed.key)?;
-    }
+/// What the records had goes with the sweep that follows.
+fn prune_cache(store: &Store, choice: Choice) -> anyhow::Result<()> {
+    let choose = |item: &CacheItem| choice == Choice::Unused || !item.shared;
+    store.prune_cache(&CachePrune { choose: &choose, keep: 0, sweep: SweepOptions::default() })?;
     Ok(())
 }

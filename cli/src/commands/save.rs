@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::problem::Problem;
 use crate::ui::{self, Mode};
-use crate::wiring::archive_events;
+use crate::wiring::{archive_events, fetch_layers};
 
 /// How long cleaning up may take after an interrupt.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn run(app: &App, args: &SaveArgs) -> anyhow::Result<Exit> {
     let store = app.store()?;
     let images = chosen(&store, &args.images)?;
+    for (_, image) in &images {
+        fetch_layers(app, &store.image(image)?, Mode::automatic())?;
+    }
     let interrupt = Interrupt::watch(GRACE, || ())?;
     let progress = ui::Transfer::new(Mode::automatic(), "Saving layer");
     let write = |out: &mut dyn Write| {

@@ -1,16 +1,16 @@
 //! Base images of a build: from the store, else from their registry.
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
 use dhow_builder::{ImageSource, PullPolicy, ResolvedImage, SourceError};
 use dhow_layer_store::oci::{ImageId, Platform, Reference};
-use dhow_layer_store::{Image, Store};
-use dhow_registry_client::{ClientOptions, PullOptions, Transfer};
+use dhow_layer_store::{Image, LayerId, Store};
+use dhow_registry_client::{ClientOptions, Fetch, PullOptions, Transfer};
 
 use super::client::client_options;
 use super::network::Network;
 use super::pull::{Direction, transfer_with};
+use super::remote::boxed;
 use crate::app::App;
 use crate::ui::Mode;
 
@@ -49,15 +49,19 @@ impl BaseImages {
         Ok(Some(image).filter(|image| image.config.platform().serves(platform)))
     }
 
+    /// Its config only: layers come when a step has to see their files.
     fn pull(&self, reference: &Reference, platform: &Platform) -> anyhow::Result<ImageId> {
-        let options = PullOptions { platform: Some(platform.clone()), ..PullOptions::default() };
+        let options = PullOptions { platform: Some(platform.clone()), layers: Fetch::None, ..PullOptions::default() };
+        self.with_remote(|remote| Ok(remote.network.run(remote.transfer.pull(reference, &options))?.image))
+    }
+
+    fn with_remote<T>(&self, work: impl FnOnce(&Remote) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
         let made = match remote.take() {
             Some(made) => made,
             None => self.connect()?,
         };
-        let Remote { network, transfer } = remote.insert(made);
-        Ok(network.run(transfer.pull(reference, &options))?.image)
+        work(remote.insert(made))
     }
 
     fn connect(&self) -> anyhow::Result<Remote> {
@@ -88,12 +92,8 @@ impl ImageSource for BaseImages {
         // The id holds for an image wherever it came from, and after it was pushed, too.
         Ok(ResolvedImage { digest: *image.id.digest(), config: image.config.value().clone(), stack: image.stack() })
     }
-}
 
-/// The error with its type, so that its hint and its code are found again.
-fn boxed(error: anyhow::Error) -> SourceError {
-    match error.downcast::<dhow_registry_client::Error>() {
-        Ok(error) => Box::new(error),
-        Err(error) => Box::<dyn Error + Send + Sync>::from(error),
+    fn fetch(&self, layers: &[LayerId]) -> Result<(), SourceError> {
+        self.with_remote(|remote| remote.network.run(remote.transfer.fetch_layers(layers))).map_err(boxed)
     }
 }

@@ -5,7 +5,7 @@ use dhow_layer_store::oci::{Platform, Reference};
 use dhow_layer_store::{Found, Image, Store};
 use dhow_registry_client::PullOptions;
 
-use super::pull::pull;
+use super::pull::{fetch_layers, pull};
 use crate::app::App;
 use crate::args::{CreateOptions, PullPolicyArg};
 use crate::output;
@@ -21,10 +21,12 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
     let known = match options.pull {
         PullPolicyArg::Always => None,
         PullPolicyArg::Missing => known(&store, options.image(), platform.as_ref())?,
-        PullPolicyArg::Never => return Ok(store.image(&store.require(options.image())?.image)?),
+        PullPolicyArg::Never => Some(store.require(options.image())?),
     };
     if let Some(found) = known {
-        return Ok(store.image(&found.image)?);
+        let image = store.image(&found.image)?;
+        fetch_layers(app, &image, Mode::unless_quiet(options.quiet))?;
+        return Ok(image);
     }
     let reference: Reference = options.image().parse()?;
     let mode = Mode::unless_quiet(options.quiet);

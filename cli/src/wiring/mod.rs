@@ -2,17 +2,21 @@
 
 mod archive;
 mod base_images;
+mod budget;
 mod client;
 mod image;
 mod network;
 mod pull;
+mod remote;
 mod store;
 mod watch;
 
 pub(crate) use archive::archive_events;
 pub(crate) use base_images::BaseImages;
+pub(crate) use budget::Budget;
 pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
-pub(crate) use pull::{Direction, pull, transfer};
+pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
+pub(crate) use remote::Remote;
 pub(crate) use store::sweep;

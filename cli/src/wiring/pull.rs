@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use dhow_layer_store::Store;
 use dhow_layer_store::oci::Reference;
+use dhow_layer_store::{Image, Store};
 use dhow_registry_client::{Client, ClientOptions, PullOptions, Pulled, Transfer};
 
 use super::client::client_options;
@@ -54,4 +54,19 @@ pub(crate) fn transfer_with(
 pub(crate) fn pull(app: &App, reference: &Reference, options: &PullOptions, mode: Mode) -> anyhow::Result<Pulled> {
     let transfer = transfer(app, Direction::Pull, mode)?;
     Network::start()?.run(transfer.pull(reference, options))
+}
+
+/// Gets the layers of an image that a build left in their registry. Nothing is started if there are none.
+///
+/// # Errors
+/// The registry's, or an interrupt.
+pub(crate) fn fetch_layers(app: &App, image: &Image, mode: Mode) -> anyhow::Result<()> {
+    let store = app.store()?;
+    for id in &image.layers {
+        if !store.layer(id)?.has_content()? {
+            let transfer = transfer(app, Direction::Pull, mode)?;
+            return Network::start()?.run(transfer.fetch_layers(&image.layers));
+        }
+    }
+    Ok(())
 }

@@ -4,21 +4,26 @@
 //! is missing says `SKIP: why` and passes; with `DHOW_TEST_NO_SKIP=1` it fails.
 #![allow(clippy::print_stderr, reason = "a test that skips or differs says so on standard error")]
 
+mod add_from_web;
 mod archive;
 mod bad_archive;
 mod bad_build;
 mod bad_registry;
+mod cache;
 mod case;
 mod conformance;
 mod context;
+mod contexts;
 mod debian;
 mod dhow;
 mod facts;
 mod interop;
 mod interrupt;
+mod lazy_base;
 mod peer;
 mod registry;
 mod run;
 mod skip;
 mod spring_boot;
 mod user;
+mod web;

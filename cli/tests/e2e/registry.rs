@@ -27,7 +27,7 @@ impl Registry {
         fs::write(
             &config,
             format!(
-                "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+                "version: 0.1\nlog: {{level: error, accesslog: {{disabled: false}}}}\n\
                  storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
                  http: {{addr: 127.0.0.1:{port}}}\n",
                 storage.path().join("data").display()
@@ -38,7 +38,7 @@ impl Registry {
             .arg("serve")
             .arg(&config)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(fs::File::create(storage.path().join("access.log")).expect("creates a log"))
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("docker-registry: {error}"))?;
@@ -58,6 +58,19 @@ impl Registry {
     /// `127.0.0.1:PORT/NAME`.
     pub(crate) fn image(&self, name: &str) -> String {
         format!("127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// The requests since the last call, `GET /v2/…` each, without those that only ask whether a registry is there.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let log = self.storage.path().join("access.log");
+        let text = fs::read_to_string(&log).expect("the registry's log");
+        fs::File::options().write(true).truncate(true).open(&log).expect("the registry's log");
+        let requests = text.lines().filter_map(|line| line.split('"').nth(1));
+        requests
+            .filter_map(|request| request.rsplit_once(" HTTP"))
+            .filter(|(request, _)| !request.ends_with("/v2/"))
+            .map(|(request, _)| request.trim_start_matches('\0').to_owned())
+            .collect()
     }
 
     /// Every blob's file in the registry's storage, largest first.

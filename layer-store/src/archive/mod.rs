@@ -7,6 +7,7 @@ mod docker;
 mod event;
 mod export;
 mod input;
+mod layout_dir;
 mod load;
 mod oci_layout;
 mod problem;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use event::{Event, Progress};
 pub use export::{Export, Tables, export, export_dir};
+pub use layout_dir::{LayoutPick, image_from_layout};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
 pub use save::save;

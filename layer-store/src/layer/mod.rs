@@ -9,6 +9,7 @@ mod decompress;
 mod gzip;
 mod pack;
 mod pipe;
+mod template;
 mod unpack;
 pub(crate) mod unsynced;
 pub(crate) mod whiteout;

@@ -141,13 +141,45 @@ async fn layers_can_stay_in_the_registry_until_they_are_needed() {
     let pushed = transfer.push_manifest(&second, &manifest, &push).await.expect("push");
     assert!(pushed.blobs.iter().all(|(_, outcome)| *outcome == Outcome::Mounted), "{:?}", pushed.blobs);
 
-    transfer.fetch_layers(&image).await.expect("fetch");
+    let layers = into.store.image(&image).expect("image").layers;
+    transfer.fetch_layers(&layers).await.expect("fetch");
     for blob in &manifest.layers {
         into.store.read_blob(blob).expect("the layer");
     }
     server.forget_requests();
-    transfer.fetch_layers(&image).await.expect("nothing to fetch");
+    transfer.fetch_layers(&layers).await.expect("nothing to fetch");
     assert_eq!(server.count("GET", "/"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_left_in_one_registry_are_fetched_for_another() {
+    let (server, other) = (TestServer::start().await, TestServer::start().await);
+    let from = TestStore::new();
+    let (image, manifest) = from.add_image(&layers());
+    let name = reference(server.address(), "team/app:1.0");
+    let push = PushOptions::default();
+    from.transfer(&client()).push_manifest(&name, &manifest, &push).await.expect("push");
+    let into = TestStore::new();
+    let transfer = into.transfer(&client());
+    let lazy = PullOptions { layers: Fetch::None, ..PullOptions::default() };
+    transfer.pull(&name, &lazy).await.expect("pull");
+
+    // In the same registry they are taken over; the manifest is the one that the image came with.
+    let second = reference(server.address(), "team/copy:1.0");
+    into.store.tag(&second, &image, None).expect("tag");
+    server.forget_requests();
+    let pushed = transfer.push(&second, &push).await.expect("push");
+    assert_eq!(pushed.manifest.digest, manifest.digest());
+    assert_eq!(server.count("GET", "/blobs/"), 0);
+    assert!(into.store.validate(&image).expect("validate").is_empty(), "what is not here makes no claim");
+
+    let third = reference(other.address(), "team/app:1.0");
+    into.store.tag(&third, &image, None).expect("tag");
+    let pushed = transfer.push(&third, &push).await.expect("push");
+    assert_eq!(pushed.manifest.digest, manifest.digest());
+    assert!(pushed.blobs.iter().all(|(_, outcome)| *outcome == Outcome::Transferred), "{:?}", pushed.blobs);
+    let pulled = TestStore::new().transfer(&client()).pull(&third, &PullOptions::default()).await.expect("pull");
+    assert_eq!(pulled.image, image);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use dhow_builder::{Event, EventSink};
 
+use super::account::Account;
 use crate::ui::BuildProgress;
 
 /// Where a build's events go.
@@ -10,10 +11,13 @@ pub(super) struct Sink<'a> {
     pub(super) progress: &'a BuildProgress,
     /// Whether to say why steps are not in the cache.
     pub(super) explains: bool,
+    /// What becomes of the steps.
+    pub(super) account: &'a Account,
 }
 
 impl EventSink for Sink<'_> {
     fn event(&self, event: Event) {
+        self.account.note(&event);
         show(self.progress, event);
     }
 

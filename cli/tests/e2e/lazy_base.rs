@@ -1,0 +1,114 @@
+//! A base that is only in a registry: its layers come when a step has to see their files, and not before.
+
+use std::path::Path;
+
+use crate::context::{BUSYBOX, context, import_busybox, text};
+use crate::dhow::Dhow;
+use crate::registry::Registry;
+use crate::skip::need;
+
+/// A registry with a base of two layers, `base:1`.
+fn filled() -> Result<(Registry, Dhow, String), String> {
+    let registry = Registry::start()?;
+    let writer = Dhow::new();
+    import_busybox(&writer)?;
+    let name = registry.image("team/base:1");
+    let folder = context(&writer, "base", &[("Dockerfile", "FROM busybox\nCOPY Dockerfile /etc/made-from\n")]);
+    writer.ok(["build", "-q", "-t", &name, text(&folder)]);
+    writer.ok(["push", &name]);
+    registry.requests();
+    Ok((registry, writer, name))
+}
+
+fn fetched_layers(requests: &[String]) -> usize {
+    // A config is a blob too: one for each image.
+    requests
+        .iter()
+        .filter(|request| request.starts_with("GET") && request.contains("/blobs/"))
+        .count()
+        .saturating_sub(1)
+}
+
+fn build(dhow: &Dhow, folder: &Path, name: &str) {
+    dhow.ok(["build", "-q", "-t", name, text(folder)]);
+}
+
+#[test]
+fn a_build_without_run_moves_only_its_own_layer() {
+    let (registry, _writer, base) = need!(filled());
+    for (number, (copy, name)) in
+        [("COPY file /app/", "plain"), ("COPY --link file /usr/bin/", "link"), ("WORKDIR /app\nCOPY . .", "workdir")]
+            .into_iter()
+            .enumerate()
+    {
+        let dhow = Dhow::new();
+        let dockerfile = format!("FROM {base}\n{copy}\nENV A=1\nCMD [\"/app/file\"]\n");
+        let folder = context(&dhow, "app", &[("Dockerfile", &dockerfile), ("file", &format!("content {number}"))]);
+        let image = registry.image(&format!("team/{name}:1"));
+        build(&dhow, &folder, &image);
+        let requests = registry.requests();
+        assert_eq!(fetched_layers(&requests), 0, "{requests:#?}");
+        dhow.ok(["push", &image]);
+        let requests = registry.requests();
+        assert_eq!(fetched_layers(&requests), 0, "{requests:#?}");
+        let mounts = requests.iter().filter(|request| request.contains("mount=sha256")).count();
+        assert_eq!(mounts, 2, "{requests:#?}");
+
+        // The registry's image is whole.
+        let reader = Dhow::new();
+        import_busybox(&reader).expect("it was there before");
+        let path = if name == "link" { "/usr/bin/file" } else { "/app/file" };
+        let said = reader.ok(["run", "--rm", &image, "cat", path]);
+        assert_eq!(said, format!("content {number}"));
+        registry.requests();
+    }
+}
+
+#[test]
+fn a_blind_copy_makes_the_layer_that_a_seeing_one_makes() {
+    let (registry, writer, base) = need!(filled());
+    let dockerfile = format!("FROM {base}\nWORKDIR /app/deep\nCOPY --chown=7:8 . /app/\nCOPY file /app/deep/x\n");
+    let files = [("Dockerfile", dockerfile.as_str()), ("file", "content"), ("dir/other", "more")];
+    let listing = |dhow: &Dhow| {
+        let folder = context(dhow, "app", &files);
+        dhow.ok(["build", "-q", "-t", "made", text(&folder)]);
+        let tar = dhow.folder().join("made.tar");
+        dhow.ok(["save", "-o", text(&tar), "made"]);
+        dhow.ok(["run", "--rm", "made", "find", "/app", "-exec", "stat", "-c", "%A %u:%g %n", "{}", ";"])
+    };
+    let blind = Dhow::new();
+    let (seen, unseen) = (listing(&writer), listing(&blind));
+    assert_eq!(seen, unseen);
+    assert!(seen.contains("-rw-r--r-- 7:8 /app/dir/other"), "{seen}");
+    assert!(!registry.requests().is_empty());
+}
+
+#[test]
+fn what_has_to_be_seen_is_fetched_when_it_has_to_be() {
+    let (registry, _writer, base) = need!(filled());
+    for step in ["RUN test -e /bin/sh", "COPY Dockerfile /etc/", "COPY --chown=nobody Dockerfile /app/"] {
+        let dhow = Dhow::new();
+        let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {base}\n{step}\n"))]);
+        build(&dhow, &folder, "made");
+        let requests = registry.requests();
+        assert_eq!(fetched_layers(&requests), 2, "{step}: {requests:#?}");
+    }
+}
+
+#[test]
+fn a_cached_build_asks_for_manifests_or_for_nothing() {
+    let (registry, _writer, base) = need!(filled());
+    let dhow = Dhow::new();
+    let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {base}\nCOPY Dockerfile /app/\n"))]);
+    build(&dhow, &folder, "made");
+    registry.requests();
+    build(&dhow, &folder, "made");
+    assert_eq!(registry.requests(), Vec::<String>::new(), "the base is resolved");
+    dhow.ok(["build", "-q", "--pull", text(&folder)]);
+    let requests = registry.requests();
+    assert!(!requests.is_empty() && requests.iter().all(|request| request.contains("/manifests/")), "{requests:#?}");
+    // The layers are still in the registry: whoever needs them gets them.
+    let said = dhow.ok(["run", "--rm", "made", "cat", "/etc/made-from"]);
+    assert!(said.contains(BUSYBOX), "{said}");
+    assert_eq!(fetched_layers(&registry.requests()), 1, "two layers, the config was here");
+}
