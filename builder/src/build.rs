@@ -11,7 +11,7 @@ use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{BuildError, Result};
-use crate::event::Event;
+use crate::event::{Event, StepId};
 use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
 use crate::request::{BuildEnv, BuildRequest};
@@ -23,6 +23,20 @@ use crate::source_image::ResolvedImage;
 pub struct Built {
     /// The image. It has no name yet.
     pub image: ImageId,
+    /// The layers that the target's steps made, lowest first, as they were before `SOURCE_DATE_EPOCH` or `--squash` made
+    /// others of them.
+    pub layers: Vec<BuiltLayer>,
+}
+
+/// A layer that a step of the target made, now or in an earlier build.
+#[derive(Debug, Clone)]
+pub struct BuiltLayer {
+    /// The step.
+    pub step: StepId,
+    /// Its instruction in the Dockerfile.
+    pub span: Span,
+    /// The layer.
+    pub layer: LayerId,
 }
 
 /// Builds the image of a Dockerfile's target.
@@ -40,8 +54,7 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;
-    let image = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
-    Ok(Built { image })
+    execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })
 }
 
 fn warn(request: &BuildRequest<'_>, env: BuildEnv<'_>, warnings: &[Diagnostic]) {
@@ -115,7 +128,7 @@ fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, Buil
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<ImageId> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Built> {
     let (sender, receiver) = channel();
     let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;

@@ -26,4 +26,5 @@ mod transfer;
 
 pub use archive::decompressed;
 pub(crate) use graph::{Executor, STACK_SIZE, Sources};
+pub(crate) use sight::Sight;
 pub(crate) use support::check_support;

@@ -24,6 +24,7 @@ mod signal;
 mod size;
 mod stage;
 mod stages;
+mod unset;
 
 pub use git::GitSource;
 pub use graph::{Epoch, Node, NodeId, Plan, Settings};
@@ -37,6 +38,7 @@ pub use op::{
 };
 pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
 pub use stages::{BaseRequest, Bases};
+pub use unset::Unset;
 
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Dockerfile;

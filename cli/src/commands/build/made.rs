@@ -1,0 +1,131 @@
+//! Builds the image, and with `--verify` builds it again.
+
+use dhow_builder::source::SourceFile;
+use dhow_builder::{BuildEnv, BuildRequest, Built, CacheUse, CancelToken, EventSink, Finish, NoEvents, Squash, build};
+use dhow_layer_store::Store;
+
+use super::account::Account;
+use super::context::Input;
+use super::events::Sink;
+use super::named::Contexts;
+use super::request::Settings;
+use super::verify::{Dates, Difference, compare};
+use super::wishes::Wishes;
+use super::{error, metadata, paint, weight};
+use crate::app::App;
+use crate::args::{BuildArgs, SquashKind};
+use crate::output;
+use crate::ui::{BuildProgress, Mode};
+use crate::wiring::{BaseImages, Remote};
+
+/// An image that was built, and the text that it was built from.
+pub(super) struct Made {
+    pub(super) built: Built,
+    pub(super) dockerfile: SourceFile,
+    /// Whether the store did not have it before.
+    pub(super) is_new: bool,
+}
+
+/// Builds the image; `account` hears what becomes of its steps.
+///
+/// # Errors
+/// The build's, told with its place in the Dockerfile; or the image is another when it is built again.
+pub(super) fn make(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (cancel, account): (&CancelToken, &Account),
+) -> anyhow::Result<Made> {
+    let store = app.store()?;
+    let settings = Settings::new(app, args)?;
+    let remote = Remote::new(app)?;
+    let input = Input::open(args, &store, &remote)?;
+    let contexts = Contexts::new(&settings.named, &store, &remote);
+    let request = BuildRequest {
+        dockerfile: &input.dockerfile,
+        options: &settings.options,
+        context: input.context.as_ref(),
+        cache: settings.cache,
+        pull: settings.pull,
+        jobs: settings.jobs,
+        run: &settings.run,
+        finish: finish(args, wishes),
+    };
+    let images = BaseImages::new(app, wishes.mode)?;
+    let known = store.image_ids()?;
+    let build_with = |request: &BuildRequest<'_>, events: &dyn EventSink| {
+        let (images, remote, contexts) = (&images, &remote, &contexts);
+        let env = BuildEnv { store: &store, images, remote, contexts, events, cancel };
+        build(request, env).or_else(|error| {
+            metadata::write_failure(args, &error, &input.dockerfile)?;
+            Err(error::explain(error, &input.dockerfile, paint(&app.environment)))
+        })
+    };
+    let progress = BuildProgress::new(wishes.mode);
+    let built = build_with(&request, &Sink { progress: &progress, explains: args.explain.is_some(), account });
+    progress.end();
+    let built = built?;
+    if args.verify {
+        say(wishes, "Building again to verify that the image is the same");
+        let again = build_with(&BuildRequest { cache: CacheUse::Bypass, ..request }, &NoEvents)?;
+        let difference = difference(&store, (&built, &again), dates(&settings));
+        if again.image != built.image && !known.contains(&again.image) {
+            store.remove_image(&again.image)?;
+        }
+        if let Some(difference) = difference? {
+            let lines = weight::lines(&store, &built, &input.dockerfile)?;
+            return Err(difference.problem(made_by(&store, (&built, &lines), &difference)?.as_deref()).into());
+        }
+        say(wishes, verdict(dates(&settings)));
+    }
+    let is_new = !known.contains(&built.image);
+    Ok(Made { built, dockerfile: input.dockerfile, is_new })
+}
+
+fn finish(args: &BuildArgs, wishes: &Wishes) -> Finish {
+    let squash = match args.squash {
+        None => Squash::None,
+        Some(SquashKind::New) => Squash::New,
+        Some(SquashKind::All) => Squash::All,
+    };
+    Finish { squash, times: wishes.outputs.times, compression: wishes.outputs.compression() }
+}
+
+fn say(wishes: &Wishes, text: &str) {
+    if wishes.mode != Mode::Quiet {
+        output::say(text);
+    }
+}
+
+fn dates(settings: &Settings) -> Dates {
+    match settings.options.build_args.get("SOURCE_DATE_EPOCH").is_some_and(|epoch| !epoch.is_empty()) {
+        true => Dates::Compare,
+        false => Dates::Ignore,
+    }
+}
+
+fn verdict(dates: Dates) -> &'static str {
+    match dates {
+        Dates::Compare => "Verified: built again, it is the same image",
+        Dates::Ignore => "Verified: built again, only dates differ; set SOURCE_DATE_EPOCH to pin them",
+    }
+}
+
+fn difference(store: &Store, (one, other): (&Built, &Built), dates: Dates) -> anyhow::Result<Option<Difference>> {
+    if one.image == other.image {
+        return Ok(None);
+    }
+    compare(store, (&store.image(&one.image)?, &store.image(&other.image)?), dates)
+}
+
+/// The line that made the layer in which the difference is.
+fn made_by(
+    store: &Store,
+    (built, lines): (&Built, &[weight::Line]),
+    difference: &Difference,
+) -> anyhow::Result<Option<String>> {
+    let Difference::File { layer, .. } = difference else { return Ok(None) };
+    let layers = store.image(&built.image)?.layers.len();
+    // Where layers were squashed, no line made one of them.
+    let place = (lines.len() <= layers).then(|| (layer + lines.len()).checked_sub(layers)).flatten();
+    Ok(place.and_then(|place| lines.get(place)).map(weight::Line::name))
+}
