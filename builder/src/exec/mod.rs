@@ -16,6 +16,7 @@ mod mounts;
 mod output;
 mod owner;
 mod place;
+mod repository;
 mod run;
 mod selection;
 mod sight;
