@@ -22,6 +22,7 @@ mod lazy_base;
 mod peer;
 mod registry;
 mod run;
+mod sharing;
 mod skip;
 mod spring_boot;
 mod user;
