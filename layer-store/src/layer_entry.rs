@@ -125,7 +125,7 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.layer_path(id).join("layer.json").is_file() {
+        if !self.ready().contains(id) && !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
@@ -182,13 +182,16 @@ impl Store {
         Ok(layer)
     }
 
-    /// Makes the staging directory `staged` with the files `fs` a new layer, without waiting for the disk.
-    pub(crate) fn publish_unsynced_layer(&self, staged: &StagingDir) -> Result<Layer> {
-        let layer = stage(staged)?;
-        unsynced::mark(&layer)?;
+    /// Makes the staging directory `staged`, which holds the files `fs` and nothing else, a new layer, without waiting
+    /// for the disk.
+    pub(crate) fn publish_unsynced_layer(&self, staged: StagingDir) -> Result<Layer> {
+        self.mark_unsynced(staged.path())?;
         let entry = durable::encode("a layer", &LayerEntry::default())?;
-        durable::write_unsynced(staged.path(), &layer.join("layer.json"), &entry)?;
-        self.publish_staged(&LayerId::random()?, &layer)
+        self.link_template("layer.json", &entry, &staged.path().join("layer.json"))?;
+        let id = LayerId::random()?;
+        let target = self.layer_path(&id);
+        staged.publish(&target).map_err(Error::io("create", &target))?;
+        Ok(Layer { store: self.clone(), id })
     }
 
     fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
@@ -324,7 +327,7 @@ impl Layer {
     /// What is said of files that are not on the disk need not be there before them.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         if unsynced::is_marked(&self.path()) {
-            return durable::write_unsynced(self.store.staging_area(), path, bytes);
+            return durable::write_unsynced(self.store.staging_area()?, path, bytes);
         }
         self.store.write_file(path, bytes)
     }

@@ -55,7 +55,7 @@ pub use record::{CacheKey, CacheRecord, ListedRecord};
 pub use refs::RefTarget;
 pub use removal::{Conflict, ContainerState, ContainerUse, Force, Removed};
 pub use root::{Device, FileId, FileKind, Metadata, Ownership, Root, Timestamp, Xattr, copy_data};
-pub use snapshot::{ActiveSnapshot, ContainerTree, SnapshotRootfs, SnapshotView};
+pub use snapshot::{ActiveSnapshot, ContainerTree, MOUNT_POINTS, SnapshotRootfs, SnapshotView};
 pub use staging::StagingDir;
 pub use store::Store;
 pub use tarball::{EntryKind, TarEntry, TarReader, TarWriter};

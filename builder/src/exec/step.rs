@@ -102,7 +102,7 @@ impl<'a> Step<'a> {
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
         match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
-            Some(context) => work(&context.tree()),
+            Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
                 work(&SourceTree::of_image(&Root::open(staging.path())?))
@@ -133,7 +133,11 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let snapshot = self.sight().prepare(&self.below(prepared)?)?;
+        let below = self.below(prepared)?;
+        let snapshot = match &self.node.op {
+            Op::Run(_) => self.sight().prepare_for_run(&below)?,
+            _ => self.sight().prepare(&below)?,
+        };
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,

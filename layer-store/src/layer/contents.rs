@@ -25,11 +25,15 @@ impl Layer {
     /// There is no blob of the layer, it is damaged, or its tar is not the one of the diff id.
     pub fn fs(&self) -> Result<PathBuf> {
         let path = self.path().join("fs");
+        if self.store().ready().contains(self.id()) {
+            return Ok(path);
+        }
         let state = if path.is_dir() { Some(unsynced::state(&self.path())?) } else { None };
         if !matches!(state, Some(State::Synced | State::SinceThisBoot)) {
             let _lock = durable::lock_directory(&self.path())?;
             self.make_fs(&path)?;
         }
+        self.store().ready().insert(self.id().clone());
         Ok(path)
     }
 
@@ -75,7 +79,7 @@ impl Layer {
 
     /// Whether the files are there without unpacking.
     pub fn is_unpacked(&self) -> bool {
-        self.path().join("fs").is_dir()
+        self.store().ready().contains(self.id()) || self.path().join("fs").is_dir()
     }
 
     /// Whether the layer changes nothing. Unpacks it.
@@ -172,7 +176,7 @@ impl Layer {
         unpack(tar, &root, Whiteouts::Overlay)?;
         let (digest, size) = hash.join()?;
         self.expect_diff_id(digest, size)?;
-        unsynced::mark(&self.path())?;
+        self.store().mark_unsynced(&self.path())?;
         let target = self.path().join("fs");
         fs::rename(&fs, &target).map_err(Error::io("rename", &target))
     }

@@ -8,6 +8,7 @@ mod decompress;
 mod gzip;
 mod pack;
 mod pipe;
+mod template;
 mod unpack;
 pub(crate) mod unsynced;
 pub(crate) mod whiteout;
