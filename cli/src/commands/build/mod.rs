@@ -6,7 +6,9 @@ mod context;
 mod dockerfile;
 mod error;
 mod events;
+mod limits;
 mod request;
+mod ssh;
 
 use std::fs;
 use std::io::IsTerminal;
