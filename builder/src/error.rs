@@ -40,6 +40,15 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A context that `--build-context` names cannot be had.
+    #[error("cannot open the build context `{name}`")]
+    Context {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Files of a base image cannot be had.
     #[error("cannot get the layers of the base image")]
     Layers(#[source] Box<dyn std::error::Error + Send + Sync>),

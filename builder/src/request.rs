@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::context::BuildContext;
 use crate::dockerfile::instruction::Network;
 use crate::event::EventSink;
+use crate::named_contexts::NamedContexts;
 use crate::plan::Options;
 use crate::remote_source::RemoteSource;
 use crate::source::SourceFile;
@@ -103,6 +104,8 @@ pub struct BuildEnv<'a> {
     pub images: &'a dyn ImageSource,
     /// Where files from the network come from.
     pub remote: &'a dyn RemoteSource,
+    /// What `--build-context` names.
+    pub contexts: &'a dyn NamedContexts,
     /// Who hears of the build.
     pub events: &'a dyn EventSink,
     /// Ends the build early.

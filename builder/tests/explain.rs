@@ -5,6 +5,7 @@ mod common;
 use common::{Site, can_run};
 use dhow_builder::CacheUse;
 use dhow_layer_store::oci::Platform;
+use dhow_layer_store::{Store, StoreOptions};
 
 const FROM: &str = "FROM busybox\n";
 
@@ -161,6 +162,8 @@ fn new_lost_and_unasked() {
     let records = site.store.records().unwrap();
     let layer = records[0].record.layer.clone().unwrap();
     std::fs::remove_dir_all(site.store_dir.path().join("layers").join(layer.as_str())).unwrap();
+    // An open store relies on what it found.
+    site.store = Store::open(site.store_dir.path(), StoreOptions::default()).unwrap();
     site.build(dockerfile);
     assert_eq!(site.reasons(), ["RUN echo 1 > /1: it was built before, but its layer is not in the store any more"]);
 }

@@ -25,5 +25,6 @@ mod step;
 mod support;
 mod transfer;
 
-pub(crate) use graph::{Executor, STACK_SIZE};
+pub use archive::decompressed;
+pub(crate) use graph::{Executor, STACK_SIZE, Sources};
 pub(crate) use support::check_support;

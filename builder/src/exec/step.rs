@@ -52,7 +52,9 @@ impl<'a> Step<'a> {
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
             }
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => return Err(self.not_a_layer()),
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {
+                return Err(self.not_a_layer());
+            }
         };
         let key = key.with_about(about(self.executor, self.node));
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
@@ -73,10 +75,10 @@ impl<'a> Step<'a> {
         match source {
             CopySource::Inline { name, content } => Ok(Selection::known(selection::inline_digest(name, content))),
             CopySource::Files(files) => match files.from {
-                FilesFrom::Node(node) => self.select_in_stage(op, files, node),
-                FilesFrom::Context | FilesFrom::Empty => {
-                    self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
+                FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
+                    self.select_in_stage(op, files, node)
                 }
+                from => self.in_context(from, |tree| selection::look(tree, files, &op.excludes, self.threads())),
             },
             CopySource::Download { node, name, unpack } => {
                 let files = files_of_download(*node, (name, *unpack));
@@ -101,7 +103,7 @@ impl<'a> Step<'a> {
 
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
-        match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
+        match self.executor.context(from) {
             Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
@@ -116,12 +118,12 @@ impl<'a> Step<'a> {
             return Ok(String::new());
         };
         match from {
-            FilesFrom::Node(node) => {
+            FilesFrom::Node(node) if self.executor.context(*from).is_none() => {
                 let prepared = self.executor.prepared(*node).map_err(|_| BuildError::Cancelled)?;
                 Ok(prepared.key.key.0.to_string())
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
-            FilesFrom::Context => self.in_context(*from, |tree| {
+            from => self.in_context(*from, |tree| {
                 let selection = Selection::of(tree, vec![select_exact(tree, Path::new(source))?], self.threads())?;
                 let digest = selection.digest.clone();
                 selections.push(selection);
@@ -147,7 +149,7 @@ impl<'a> Step<'a> {
                 self.copy(op, selections, snapshot.root())?;
             }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => {}
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
         }
         self.executor.stop.check()?;
         let layer = snapshot.commit()?;
@@ -204,7 +206,7 @@ impl<'a> Step<'a> {
             copier.copy(tree, &matches, archives)
         };
         match files.from {
-            FilesFrom::Node(node) => {
+            FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
                 let view = self.sight().view(&self.stack_of(node))?;
                 copy(&SourceTree::of_image(view.root()))
             }
@@ -215,7 +217,7 @@ impl<'a> Step<'a> {
     fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
         let maker = MountMaker {
             sight: self.sight(),
-            context: self.executor.request.context,
+            context: &|from| self.executor.context(from),
             defaults: self.executor.request.run,
             namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
             stack_of: &|node| self.stack_of(node),

@@ -32,7 +32,7 @@ fn epoch_of(value: &str, options: &Options, diagnostics: &mut Vec<Diagnostic>) -
     if value == "context" {
         return Some(Epoch::Context);
     }
-    let named = value.starts_with(|c: char| c.is_ascii_alphabetic()) || options.named_contexts.contains(value);
+    let named = value.starts_with(|c: char| c.is_ascii_alphabetic()) || options.named_contexts.contains_key(value);
     if !named {
         let message = format!("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds");
         diagnostics.push(Diagnostic::error("invalid-epoch", Span::default(), message));

@@ -18,7 +18,7 @@ use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
     BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, DownloadRequest, Downloaded, Event,
-    EventSink, ImageSource, PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build,
+    EventSink, ImageSource, NamedContexts, PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{LayerId, Stack, Store, StoreOptions};
@@ -51,6 +51,8 @@ pub struct Site {
     pub run: RunDefaults,
     pub cache: CacheUse,
     pub cancel: CancelToken,
+    /// Directories that are contexts by name.
+    pub contexts: BTreeMap<String, PathBuf>,
     /// What servers have, by URL.
     pub files: Mutex<BTreeMap<String, WebFile>>,
     /// What was asked of them: a URL each, with ` (unchanged)` where nothing was sent.
@@ -88,6 +90,7 @@ impl Site {
             run: RunDefaults::default(),
             cache: CacheUse::Use,
             cancel: CancelToken::new(),
+            contexts: BTreeMap::new(),
             files: Mutex::default(),
             asked: Mutex::default(),
             images: BTreeMap::new(),
@@ -173,7 +176,17 @@ impl Site {
             jobs: NonZeroUsize::new(4).unwrap(),
             run: &self.run,
         };
-        build(&request, BuildEnv { store: &self.store, images: self, remote: self, events: self, cancel: &self.cancel })
+        build(
+            &request,
+            BuildEnv {
+                store: &self.store,
+                images: self,
+                remote: self,
+                contexts: self,
+                events: self,
+                cancel: &self.cancel,
+            },
+        )
     }
 
     /// Builds, and fails the test with the whole error otherwise.
@@ -325,5 +338,16 @@ impl RemoteSource for Site {
         }
         into.write_all(&file.content)?;
         Ok(Downloaded::New { etag: file.etag.clone(), modified: file.modified })
+    }
+}
+
+impl NamedContexts for Site {
+    fn image(&self, name: &str, _: &Platform) -> Result<ResolvedImage, SourceError> {
+        self.images.get(&format!("{name}:latest")).cloned().ok_or_else(|| "no such image".into())
+    }
+
+    fn files(&self, name: &str) -> Result<BuildContext, SourceError> {
+        let path = self.contexts.get(name).ok_or("no such directory")?;
+        Ok(BuildContext::open(path, IgnoreRules::default(), &self.store)?)
     }
 }

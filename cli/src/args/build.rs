@@ -31,7 +31,8 @@ pub(crate) enum ExplainKind {
 /// `dhow build`
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// Directory with the files that COPY and ADD may see
+    /// Directory with the files that COPY and ADD may see; `-` for a tar or a Dockerfile on standard input; or the URL of
+    /// a git repository (`#ref:dir`), a tar or a Dockerfile
     #[arg(value_name = "CONTEXT")]
     pub(crate) context: String,
     /// Name of the image, `name[:tag]`; may be repeated
@@ -40,6 +41,10 @@ pub(crate) struct BuildArgs {
     /// The Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Put something in the place of a stage, an image or a `--from`: a directory, `docker-image://NAME`,
+    /// `oci-layout://DIR[:TAG|@DIGEST]`, `target:STAGE`, or the URL of a file or git repository
+    #[arg(long = "build-context", value_name = "NAME=SOURCE")]
+    pub(crate) build_contexts: Vec<String>,
     /// Stop after this stage
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
@@ -73,7 +78,7 @@ pub(crate) struct BuildArgs {
     /// Platform of the image, such as linux/amd64
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
-    /// Steps that may run at the same time [default: number of processors]
+    /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
     /// Push the image to the registries of its names when it is built

@@ -13,6 +13,7 @@ mod cache;
 mod case;
 mod conformance;
 mod context;
+mod contexts;
 mod debian;
 mod dhow;
 mod facts;

@@ -6,7 +6,9 @@ mod context;
 mod dockerfile;
 mod error;
 mod events;
+mod fetched;
 mod limits;
+mod named;
 mod request;
 mod ssh;
 
@@ -37,6 +39,7 @@ use account::Account;
 use call::Call;
 use context::{Input, Text};
 use events::Sink;
+use named::Contexts;
 use request::Settings;
 
 /// How long steps may take to end and clean up after an interrupt.
@@ -62,7 +65,7 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
         names.iter().try_for_each(|name| store.tag(name, image, None))?;
     }
     // What was found in the cache has not made it larger.
-    let kept = if account.ran() { budget.enforce(&store) } else { Ok(()) };
+    let kept = if account.ran() { budget.enforce(&store, account.written()) } else { Ok(()) };
     if args.explain == Some(ExplainKind::Json) {
         let image = made.as_ref().ok().map(ToString::to_string);
         output::print(&format!("{:#}\n", json!({ "image": image, "steps": account.steps() })))?;
@@ -86,7 +89,9 @@ fn make(
 ) -> anyhow::Result<ImageId> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
-    let input = Input::open(args, &store)?;
+    let remote = Remote::new(app)?;
+    let input = Input::open(args, &store, &remote)?;
+    let contexts = Contexts::new(&settings.named, &store, &remote);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,
@@ -97,10 +102,11 @@ fn make(
         run: &settings.run,
     };
     let images = BaseImages::new(app, mode)?;
-    let remote = Remote::new(app)?;
     let progress = BuildProgress::new(mode);
     let sink = Sink { progress: &progress, explains: args.explain.is_some(), account };
-    let built = build(&request, BuildEnv { store: &store, images: &images, remote: &remote, events: &sink, cancel });
+    let (images, remote, contexts) = (&images, &remote, &contexts);
+    let env = BuildEnv { store: &store, images, remote, contexts, events: &sink, cancel };
+    let built = build(&request, env);
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
 }
