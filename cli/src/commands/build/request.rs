@@ -124,7 +124,6 @@ fn run_defaults(app: &App, args: &BuildArgs, agents: &Agents) -> anyhow::Result<
         secrets: secrets(&args.secrets, &app.environment)?,
         ssh: agents.sockets.clone(),
         insecure,
-        ..RunDefaults::default()
     })
 }
 
