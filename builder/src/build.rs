@@ -7,11 +7,12 @@ use dhow_layer_store::oci::ImageId;
 use dhow_layer_store::{LayerId, Store};
 
 use crate::assemble::assemble;
+use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{BuildError, Result};
 use crate::event::Event;
-use crate::exec::{Executor, STACK_SIZE, check_support};
+use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
@@ -38,7 +39,8 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     resolve_others(&plan, (request, env), &mut images)?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
-    let image = execute(&plan, (request, env), &images)?;
+    let contexts = open_contexts(&plan, env)?;
+    let image = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
     Ok(Built { image })
 }
 
@@ -87,21 +89,35 @@ fn resolve_others(
 
 fn resolve(image: &BaseImage, span: Span, (request, env): (&BuildRequest<'_>, BuildEnv<'_>)) -> Result<ResolvedImage> {
     env.cancel.check()?;
-    let BaseSource::Image(reference) = &image.source else {
-        return Err(BuildError::Unsupported(format!("the build context `{}`", image.name())));
+    let reference = match &image.source {
+        BaseSource::Image(reference) => reference,
+        BaseSource::NamedContext(name) => {
+            let found = env.contexts.image(name, &image.platform);
+            return found.map_err(|source| BuildError::Context { name: name.clone(), source });
+        }
     };
     let resolved = env.images.resolve(reference, &image.platform, request.pull);
     resolved.map_err(|source| BuildError::Image { reference: Box::new(reference.clone()), span, source })
 }
 
+/// Opens the named contexts whose files the plan needs.
+fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, BuildContext>> {
+    let mut contexts = BTreeMap::new();
+    for node in &plan.nodes {
+        if let Op::NamedContext(name) = &node.op {
+            env.cancel.check()?;
+            let opened = env.contexts.files(name);
+            let opened = opened.map_err(|source| BuildError::Context { name: name.clone(), source })?;
+            contexts.insert(name.clone(), opened);
+        }
+    }
+    Ok(contexts)
+}
+
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(
-    plan: &Plan,
-    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
-    images: &BTreeMap<BaseImage, ResolvedImage>,
-) -> Result<ImageId> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<ImageId> {
     let (sender, receiver) = channel();
-    let executor = Executor::new(plan, (request, env), images, sender);
+    let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;
     std::thread::scope(|scope| {
         let hashing = scope.spawn(move || compute_diff_ids(env.store, receiver));
@@ -111,7 +127,8 @@ fn execute(
         // Before a panic goes on: the other thread waits for more until it is told that there are none.
         executor.finish_layers();
         let result = joined.and_then(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        let remembered = request.context.map_or(Ok(()), |context| context.remember(env.store));
+        let mut contexts = request.context.into_iter().chain(sources.contexts.values());
+        let remembered = contexts.try_for_each(|context| context.remember(env.store));
         result.and(remembered)?;
         env.events.event(Event::Assembling);
         // A diff id that failed there fails again here, with its reason.

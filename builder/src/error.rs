@@ -40,9 +40,37 @@ pub enum BuildError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A context that `--build-context` names cannot be had.
+    #[error("cannot open the build context `{name}`")]
+    Context {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Files of a base image cannot be had.
     #[error("cannot get the layers of the base image")]
     Layers(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A file or repository of another machine cannot be had.
+    #[error("cannot get `{url}`")]
+    Remote {
+        /// Where it is, without user and password.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What came from another machine is not what the Dockerfile says it must be.
+    #[error("`{url}` has the checksum `{actual}` instead of `{expected}`")]
+    Checksum {
+        /// Where it came from, without user and password.
+        url: String,
+        /// What `--checksum` says.
+        expected: String,
+        /// What it has.
+        actual: String,
+    },
     /// A `RUN` step's program ended with a code that is not 0.
     #[error("`{command}`: exit code {code}")]
     Exit {
@@ -164,6 +192,10 @@ impl BuildError {
                 Some("write it in octal such as `0755`, or in letters such as `u=rwX,go=rX`".to_owned())
             }
             Self::Archive { .. } => Some("check it with `tar -tvf`; COPY takes it as it is".to_owned()),
+            Self::Checksum { actual, .. } => Some(format!(
+                "it changed since the checksum was written, or somebody changed it on the way; if it is right, \
+                 write `--checksum={actual}`"
+            )),
             Self::NotGiven { kind, id } => {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };
                 Some(format!("give it with `--{flag}{id}`"))

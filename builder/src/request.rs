@@ -11,7 +11,9 @@ use crate::cancel::CancelToken;
 use crate::context::BuildContext;
 use crate::dockerfile::instruction::Network;
 use crate::event::EventSink;
+use crate::named_contexts::NamedContexts;
 use crate::plan::Options;
+use crate::remote_source::RemoteSource;
 use crate::source::SourceFile;
 use crate::source_image::{ImageSource, PullPolicy};
 
@@ -100,6 +102,10 @@ pub struct BuildEnv<'a> {
     pub store: &'a Store,
     /// Where base images come from.
     pub images: &'a dyn ImageSource,
+    /// Where files from the network come from.
+    pub remote: &'a dyn RemoteSource,
+    /// What `--build-context` names.
+    pub contexts: &'a dyn NamedContexts,
     /// Who hears of the build.
     pub events: &'a dyn EventSink,
     /// Ends the build early.

@@ -194,7 +194,10 @@ fn misses_are_explained() {
     site.build(DOCKERFILE);
     assert_eq!(
         site.reasons(),
-        ["COPY src /src/: `src/a` changed, `src/b` was added", "RUN cat /src/a > /2: a step before it changed"]
+        [
+            "COPY src /src/: `src/a` changed, `src/b` was added",
+            "RUN cat /src/a > /2: a step before it changed: `[3/4] COPY src /src/`"
+        ]
     );
     site.build(&DOCKERFILE.replace("cat", "head -n1"));
     assert_eq!(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use dhow_builder::diagnostic::{Diagnostic, Paint};
 use dhow_builder::dockerfile::parse;
-use dhow_builder::plan::{Bases, Options, Plan, bases, lower};
+use dhow_builder::plan::{Bases, ContextKind, Options, Plan, bases, lower};
 use dhow_builder::source::SourceFile;
 use dhow_layer_store::oci::ImageConfig;
 use serde_json::Value;
@@ -118,7 +118,8 @@ fn options(case: &Path) -> (Options, serde_json::Map<String, Value>) {
     options.build_args = texts("build_args");
     options.labels = texts("labels");
     let contexts = value["named_contexts"].as_array().cloned().unwrap_or_default();
-    options.named_contexts = contexts.iter().map(|name| name.as_str().expect("a name").to_owned()).collect();
+    options.named_contexts =
+        contexts.iter().map(|name| (name.as_str().expect("a name").to_owned(), ContextKind::OwnImage)).collect();
     (options, value["bases"].as_object().cloned().unwrap_or_default())
 }
 

@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// The file system refuses.
     pub fn blob_writer(&self) -> Result<BlobWriter> {
-        let file = durable::temporary(self.staging_area())?;
+        let file = durable::temporary(self.staging_area()?)?;
         Ok(BlobWriter { store: self.clone(), out: DigestWriter::new(file) })
     }
 }

@@ -87,6 +87,8 @@ impl Store {
     }
 
     fn lock_alone(&self, when_busy: WhenBusy) -> Result<()> {
+        // From here on others may have taken away what was seen before.
+        self.ready().clear();
         let lock = self.lock_file();
         let outcome = match when_busy {
             WhenBusy::Wait => return lock.lock().map_err(Error::io("lock", self.root())),

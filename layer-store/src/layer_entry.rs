@@ -24,6 +24,9 @@ use crate::tree_size::tree_size;
 #[serde(try_from = "String", into = "String")]
 pub struct LayerId(String);
 
+/// Digits of the id of a layer that was made here.
+const MADE_HERE: usize = 32;
+
 impl LayerId {
     /// The id of a layer that came from elsewhere.
     pub fn of_diff_id(diff_id: &DiffId) -> Self {
@@ -125,7 +128,7 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.layer_path(id).join("layer.json").is_file() {
+        if !self.ready().contains(id) && !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
@@ -182,13 +185,16 @@ impl Store {
         Ok(layer)
     }
 
-    /// Makes the staging directory `staged` with the files `fs` a new layer, without waiting for the disk.
-    pub(crate) fn publish_unsynced_layer(&self, staged: &StagingDir) -> Result<Layer> {
-        let layer = stage(staged)?;
-        unsynced::mark(&layer)?;
+    /// Makes the staging directory `staged`, which holds the files `fs` and nothing else, a new layer, without waiting
+    /// for the disk.
+    pub(crate) fn publish_unsynced_layer(&self, staged: StagingDir) -> Result<Layer> {
+        self.mark_unsynced(staged.path())?;
         let entry = durable::encode("a layer", &LayerEntry::default())?;
-        durable::write_unsynced(staged.path(), &layer.join("layer.json"), &entry)?;
-        self.publish_staged(&LayerId::random()?, &layer)
+        self.link_template("layer.json", &entry, &staged.path().join("layer.json"))?;
+        let id = LayerId::random()?;
+        let target = self.layer_path(&id);
+        staged.publish(&target).map_err(Error::io("create", &target))?;
+        Ok(Layer { store: self.clone(), id })
     }
 
     fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
@@ -229,6 +235,11 @@ fn note_blob(entry: &mut LayerEntry, blob: Descriptor, size: Option<u64>) {
 }
 
 impl Layer {
+    /// Whether the layer was made in this store, not received.
+    pub(crate) fn is_made_here(&self) -> bool {
+        self.id.as_str().len() == MADE_HERE
+    }
+
     /// The layer's name in the store.
     pub fn id(&self) -> &LayerId {
         &self.id
@@ -324,7 +335,7 @@ impl Layer {
     /// What is said of files that are not on the disk need not be there before them.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         if unsynced::is_marked(&self.path()) {
-            return durable::write_unsynced(self.store.staging_area(), path, bytes);
+            return durable::write_unsynced(self.store.staging_area()?, path, bytes);
         }
         self.store.write_file(path, bytes)
     }

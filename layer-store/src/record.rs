@@ -99,7 +99,7 @@ impl Store {
     /// The file system refuses.
     pub fn put_record(&self, key: &CacheKey, record: &CacheRecord) -> Result<()> {
         let path = self.record_path(key);
-        durable::write_unsynced(self.staging_area(), &path, &durable::encode("a cache record", record)?)
+        durable::write_unsynced(self.staging_area()?, &path, &durable::encode("a cache record", record)?)
     }
 
     /// All records that can be read, those used last first.

@@ -6,37 +6,49 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::cleaner::Cleaner;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
-/// The staging area of one open store.
+/// The staging area of one open store, made when it is first needed.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    path: PathBuf,
+    tmp: PathBuf,
+    area: OnceLock<Area>,
+    making: Mutex<()>,
     cleaner: Cleaner,
+}
+
+#[derive(Debug)]
+struct Area {
+    path: PathBuf,
     /// Its flock says that the area is in use.
     _lock: File,
 }
 
 impl Staging {
-    /// Clears leftovers in `tmp`, and makes an area there.
-    pub(crate) fn create(tmp: &Path) -> Result<Self> {
-        clear_leftovers(tmp)?;
-        loop {
-            let path = new_directory(tmp, &format!("{}-", std::process::id()))?;
-            // Whoever clears leftovers may take the area for one before we have its lock.
-            let Some(lock) = ignore_missing(File::open(&path)).map_err(Error::io("open", &path))? else { continue };
-            lock.lock().map_err(Error::io("lock", &path))?;
-            if path.metadata().is_ok_and(|now| lock.metadata().is_ok_and(|ours| ours.ino() == now.ino())) {
-                return Ok(Self { path, cleaner: Cleaner::default(), _lock: lock });
-            }
-        }
+    /// Clears leftovers in `tmp`, where the area will be.
+    pub(crate) fn new(tmp: PathBuf) -> Result<Self> {
+        clear_leftovers(&tmp)?;
+        Ok(Self { tmp, area: OnceLock::new(), making: Mutex::default(), cleaner: Cleaner::default() })
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Where the area is; it is made if this is the first question.
+    pub(crate) fn path(&self) -> Result<&Path> {
+        let _making = match self.area.get() {
+            Some(area) => return Ok(&area.path),
+            None => self.making.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        let area = match self.area.get() {
+            Some(area) => area,
+            None => {
+                let area = Area::create(&self.tmp)?;
+                self.area.get_or_init(|| area)
+            }
+        };
+        Ok(&area.path)
     }
 
     pub(crate) fn cleaner(&self) -> &Cleaner {
@@ -44,11 +56,27 @@ impl Staging {
     }
 }
 
+impl Area {
+    fn create(tmp: &Path) -> Result<Self> {
+        loop {
+            let path = new_directory(tmp, &format!("{}-", std::process::id()))?;
+            // Whoever clears leftovers may take the area for one before we have its lock.
+            let Some(lock) = ignore_missing(File::open(&path)).map_err(Error::io("open", &path))? else { continue };
+            lock.lock().map_err(Error::io("lock", &path))?;
+            if path.metadata().is_ok_and(|now| lock.metadata().is_ok_and(|ours| ours.ino() == now.ino())) {
+                return Ok(Self { path, _lock: lock });
+            }
+        }
+    }
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         self.cleaner.finish();
-        // What cannot be removed now is a leftover for the next open.
-        let _ = remove_tree(&self.path);
+        if let Some(area) = self.area.get() {
+            // What cannot be removed now is a leftover for the next open.
+            let _ = remove_tree(&area.path);
+        }
     }
 }
 
@@ -62,7 +90,7 @@ pub struct StagingDir {
 
 impl StagingDir {
     pub(crate) fn create(store: Store) -> Result<Self> {
-        let path = new_directory(store.staging_area(), "")?;
+        let path = new_directory(store.staging_area()?, "")?;
         Ok(Self { path, store })
     }
 
@@ -76,10 +104,22 @@ impl StagingDir {
         &self.store
     }
 
-    /// Removes the directory in the background: with a busy disk that takes longer than a build step.
-    pub(crate) fn remove_later(mut self) {
-        let path = std::mem::take(&mut self.path);
-        self.store.cleaner().remove(path);
+    /// Removes what is called `name` in it in the background: with a busy disk that takes longer than a build step.
+    pub(crate) fn remove_later(&self, name: &str) -> Result<()> {
+        let path = self.path.join(name);
+        let mut aside = self.path.clone().into_os_string();
+        aside.push(format!("-{name}"));
+        if ignore_missing(fs::rename(&path, &aside)).map_err(Error::io("remove", &path))?.is_some() {
+            self.store.cleaner().remove(aside.into());
+        }
+        Ok(())
+    }
+
+    /// Renames the directory to `target`, which does not exist, and so out of the staging area.
+    pub(crate) fn publish(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.path = PathBuf::new();
+        Ok(())
     }
 }
 

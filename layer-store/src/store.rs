@@ -18,7 +18,10 @@
 //!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
 //!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
 //!        listings/<hex>               files of copied selections, to explain cache misses (as `contexts`)
-//!        steps/<hex>.lock             flock: who executes the build step with this key
+//!        steps.lock                   byte-range locks: who executes which build step (the builder)
+//!        cache-account                about how much the build cache takes (`cache_account.rs`)
+//!        mount-points/                empty files that overlays of build steps show below all layers (`snapshot/mount_points.rs`)
+//!        new-layer/                   files that new layers begin with, as hard links (`layer/template.rs`)
 //!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)
 //!        containers/<id>/             containers; `layers` in it lists the ids of the layers they stand on
 //! ```
@@ -33,14 +36,16 @@
 //!
 //! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cleaner::Cleaner;
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::layer_entry::LayerId;
 use crate::options::StoreOptions;
 use crate::staging::{Staging, StagingDir};
 
@@ -61,6 +66,8 @@ struct Inner {
     options: StoreOptions,
     lock: File,
     staging: Staging,
+    /// Layers whose files were found to be there. As long as the store is open nobody takes them away.
+    ready: Mutex<HashSet<LayerId>>,
 }
 
 impl Store {
@@ -77,8 +84,8 @@ impl Store {
         }
         let lock = open_lock(&root)?;
         lock.lock_shared().map_err(Error::io("lock", &root))?;
-        let staging = Staging::create(&root.join("tmp"))?;
-        Ok(Self(Arc::new(Inner { root, options, lock, staging })))
+        let staging = Staging::new(root.join("tmp"))?;
+        Ok(Self(Arc::new(Inner { root, options, lock, staging, ready: Mutex::default() })))
     }
 
     /// The store's directory, absolute.
@@ -99,8 +106,13 @@ impl Store {
         StagingDir::create(self.clone())
     }
 
-    pub(crate) fn staging_area(&self) -> &Path {
+    pub(crate) fn staging_area(&self) -> Result<&Path> {
         self.0.staging.path()
+    }
+
+    /// Layers whose files this open store has seen.
+    pub(crate) fn ready(&self) -> MutexGuard<'_, HashSet<LayerId>> {
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn cleaner(&self) -> &Cleaner {
@@ -118,7 +130,7 @@ impl Store {
 
     /// Writes `bytes` as the file `path` of the store, in one step and durably.
     pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        durable::write(self.staging_area(), path, bytes)
+        durable::write(self.staging_area()?, path, bytes)
     }
 }
 
@@ -182,7 +194,7 @@ mod tests {
         let first = open(&root).expect("new store");
         let second = open(&root).expect("second opening");
         assert_eq!(first.root(), second.root());
-        assert_ne!(first.staging_area(), second.staging_area());
+        assert_ne!(first.staging_area().expect("first area"), second.staging_area().expect("second area"));
         assert_eq!(fs::read_to_string(root.join("version")).expect("version"), "1\n");
     }
 

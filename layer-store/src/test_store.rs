@@ -54,7 +54,7 @@ impl TestStore {
 
     /// Whether nothing is left of what this store began.
     pub(crate) fn staging_is_empty(&self) -> bool {
-        fs::read_dir(self.store.staging_area()).expect("staging").next().is_none()
+        fs::read_dir(self.store.staging_area().expect("area")).expect("staging").next().is_none()
     }
 
     /// Every file of the store with its content, but for the staging area: to see whether anything changed.

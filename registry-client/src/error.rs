@@ -166,6 +166,9 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// A web server that is no registry failed us.
+    #[error(transparent)]
+    Web(Box<Error>),
     /// The registry asks for a way to authenticate that dhow does not know.
     #[error("the registry `{registry}` asks for unknown authentication: `{challenge}`")]
     UnknownChallenge {

@@ -12,6 +12,7 @@ pub(crate) fn of(error: &Error) -> Option<String> {
             Some("the network or the registry failed in the middle; run it again, what arrived is kept".to_owned())
         }
         Error::Status(status) => of_status(status),
+        Error::Web(error) => of_web(error),
         Error::Token { registry, source } => of_token(registry, source),
         Error::UnknownChallenge { .. } => Some("dhow knows Basic and Bearer; is a proxy in between?".to_owned()),
         Error::Certificate { .. } => Some(
@@ -73,6 +74,35 @@ fn of_connect(host: &str, failure: ConnectFailure) -> Option<String> {
         ConnectFailure::Other => return None,
     };
     Some(text)
+}
+
+/// Nothing here speaks of registries.
+fn of_web(error: &Error) -> Option<String> {
+    let text = match error {
+        Error::Connect { request, failure, .. } => return of_web_connect(request.host(), *failure),
+        Error::Broken { .. } | Error::Stalled { .. } => "the network or the server failed in the middle; run it again",
+        Error::Status(status) => match status.status {
+            401 | 403 => "the server wants to know who asks: give `--secret id=HTTP_AUTH_TOKEN_<host>`",
+            404 | 410 => "check the URL; the server has no such file",
+            429 => "the server's rate limit is reached; try again later",
+            500..600 => "the server itself fails; try again later",
+            _ => return None,
+        },
+        Error::Protocol { reason, .. } if reason.contains("plain HTTP") => "name the URL that it leads to",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn of_web_connect(host: &str, failure: ConnectFailure) -> Option<String> {
+    match failure {
+        ConnectFailure::Refused => Some(format!("is there a server at `{host}`? Check the URL's host and port")),
+        ConnectFailure::NotTls => Some("the URL may have to begin with `http://`".to_owned()),
+        ConnectFailure::OutsideValidity => Some(
+            "compare this machine's clock with the time; if it is right, the server needs a new certificate".to_owned(),
+        ),
+        _ => of_connect(host, failure),
+    }
 }
 
 fn of_token(registry: &str, source: &Error) -> Option<String> {

@@ -33,6 +33,7 @@ mod tls;
 mod transfer;
 mod transport;
 mod upload;
+mod web;
 
 pub use api_error::ApiError;
 pub use auth::{Credential, Credentials, LoggedOut, LoginStore, login, logout};
@@ -48,3 +49,4 @@ pub use send_blob::UploadMode;
 pub use server::{OnRequest, Served, Server, ServerHandle, ServerOptions};
 pub use transfer::Transfer;
 pub use upload::{Mount, Upload};
+pub use web::{WebAnswer, WebFile, WebRequest};

@@ -1,41 +1,65 @@
 //! Finds out why a step missed: compares its key's inputs with those of the record that is most like it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dhow_layer_store::{ListedRecord, Store};
 use serde_json::Value;
 
 use crate::cache::listing::Listing;
-use crate::cache::{MissReason, StepKey};
+use crate::cache::{Change, MissReason, StepKey};
 use crate::error::Result;
 
 /// The fields that tell which step of a Dockerfile a record is of, and how much they say.
-const IDENTITY: [(&str, usize); 6] =
-    [("argv", 8), ("destination", 8), ("path", 8), ("below", 4), ("cwd", 1), ("env", 2)];
+const IDENTITY: [(&str, usize); 7] =
+    [("argv", 8), ("destination", 8), ("path", 8), ("contents", 4), ("below", 4), ("cwd", 1), ("env", 2)];
+/// What the same place in a Dockerfile adds, such as `[build 2/5]`.
+const SAME_PLACE: usize = 3;
 /// Below this likeness two records are of different steps.
 const LIKE: usize = 4;
+/// The field that holds what is kept for people and does not enter the key.
+pub(super) const ABOUT: &str = "about";
 
-/// Why the step with this key is not among the records; what weighs most comes first.
-pub(crate) fn explain(store: &Store, missed: &StepKey) -> Result<Vec<MissReason>> {
+/// Why the step `name` with this key is not among the records; what weighs most comes first.
+pub(crate) fn explain(store: &Store, missed: &StepKey, name: &str) -> Result<Vec<MissReason>> {
     let records = store.records()?;
-    let likeness = |listed: &&ListedRecord| likeness(&listed.record.inputs, &missed.inputs);
-    // The list begins with what was used last, which wins among equals.
-    let best = records.iter().rev().max_by_key(likeness).filter(|best| likeness(best) >= LIKE);
-    let Some(best) = best else { return Ok(vec![MissReason::NeverBuilt]) };
-    let mut reasons = Vec::new();
-    let (Some(before), Some(after)) = (best.record.inputs.as_object(), missed.inputs.as_object()) else {
-        return Ok(vec![MissReason::NeverBuilt]);
-    };
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for name in names {
-        let (before, after) = (before.get(name), after.get(name));
-        if before != after {
-            compare(store, name, (before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null)), &mut reasons);
-        }
+    if records.iter().any(|listed| listed.key == missed.key) {
+        return Ok(vec![MissReason::Lost]);
     }
+    Ok(compare(store, &records, (name, &missed.inputs)))
+}
+
+/// Why the step that a record is of had to be executed when it was, as far as older records can tell.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn why(store: &Store, record: &ListedRecord) -> Result<Vec<MissReason>> {
+    let mut older = store.records()?;
+    older.retain(|listed| listed.key != record.key && listed.record.created < record.record.created);
+    // What was made last is what the step was compared with.
+    older.sort_by(|a, b| b.record.created.cmp(&a.record.created));
+    Ok(compare(store, &older, (record.record.name.as_deref().unwrap_or_default(), &record.record.inputs)))
+}
+
+/// Compares with the most alike of `records`, of which the first wins among equals.
+fn compare(store: &Store, records: &[ListedRecord], (name, inputs): (&str, &Value)) -> Vec<MissReason> {
+    let alike = records.iter().rev().map(|listed| (likeness(&listed.record.inputs, inputs), listed));
+    let in_place =
+        |listed: &ListedRecord| listed.record.name.as_deref().is_some_and(|other| place(other) == place(name));
+    let best = alike
+        .filter(|(likeness, _)| *likeness >= LIKE)
+        .max_by_key(|(likeness, listed)| likeness + if in_place(listed) { SAME_PLACE } else { 0 });
+    let Some((_, best)) = best else { return vec![MissReason::NeverBuilt] };
+    let mut comparison = Comparison { store, before: &best.record.inputs, after: inputs, reasons: Vec::new() };
+    comparison.compare();
+    let mut reasons = comparison.reasons;
     // That something below changed is the weakest: it says why only where nothing else does.
-    reasons.sort_by_key(|reason| *reason == MissReason::Below);
-    Ok(if reasons.is_empty() { vec![MissReason::NeverBuilt] } else { reasons })
+    reasons.sort_by_key(|reason| matches!(reason, MissReason::Below { .. }));
+    if reasons.is_empty() { vec![MissReason::NeverBuilt] } else { reasons }
+}
+
+/// `[build 2/5]` of `[build 2/5] RUN make`.
+fn place(name: &str) -> Option<&str> {
+    name.split_once(']').map(|(place, _)| place)
 }
 
 fn likeness(before: &Value, after: &Value) -> usize {
@@ -46,14 +70,124 @@ fn likeness(before: &Value, after: &Value) -> usize {
     IDENTITY.iter().filter(same).map(|(_, weight)| weight).sum()
 }
 
-fn compare(store: &Store, name: &str, (before, after): (&Value, &Value), reasons: &mut Vec<MissReason>) {
-    match name {
-        "below" => reasons.push(MissReason::Below),
-        "layers" => reasons.push(MissReason::Base),
-        "argv" => reasons.push(MissReason::Command { before: joined(before), after: joined(after) }),
-        "env" => compare_env(before, after, reasons),
-        "contents" | "shown" => compare_files(store, (before, after), reasons),
-        name => reasons.push(MissReason::Field { name: name.to_owned() }),
+/// Two keys' inputs, and what is found to differ.
+struct Comparison<'a> {
+    store: &'a Store,
+    before: &'a Value,
+    after: &'a Value,
+    reasons: Vec<MissReason>,
+}
+
+impl<'a> Comparison<'a> {
+    fn compare(&mut self) {
+        let keys = |inputs: &Value| -> Vec<String> {
+            inputs.as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+        };
+        let names: BTreeSet<String> = keys(self.before).into_iter().chain(keys(self.after)).collect();
+        for name in names.iter().filter(|name| self.before.get(name.as_str()) != self.after.get(name.as_str())) {
+            match name.as_str() {
+                ABOUT => {}
+                "below" => self.below(),
+                "argv" => self.command(),
+                "env" => self.environment(),
+                "mounts" => self.mounts(),
+                "contents" | "shown" => self.files(name),
+                _ => self.field(name),
+            }
+        }
+    }
+
+    fn values(&self, name: &str) -> (&'a Value, &'a Value) {
+        (self.before.get(name).unwrap_or(&Value::Null), self.after.get(name).unwrap_or(&Value::Null))
+    }
+
+    fn about(&self, name: &str) -> (&'a Value, &'a Value) {
+        let (before, after) = self.values(ABOUT);
+        (before.get(name).unwrap_or(&Value::Null), after.get(name).unwrap_or(&Value::Null))
+    }
+
+    /// The base's platform or digest where the step stands on a base, else the step below.
+    fn below(&mut self) {
+        let (before, after) = self.about("base");
+        let of = |base: &Value, field: &str| base.get(field).and_then(Value::as_str).map(str::to_owned);
+        let reason = match (of(before, "platform"), of(after, "platform")) {
+            (Some(old), Some(new)) if old != new => MissReason::Platform { before: old, after: new },
+            (Some(_), Some(_)) => {
+                let both = |base: &Value| Some((of(base, "name")?, of(base, "digest")?));
+                let (old, new) = (both(before).unwrap_or_default(), both(after).unwrap_or_default());
+                MissReason::Base { before: old.0, before_digest: old.1, after: new.0, after_digest: new.1 }
+            }
+            _ => MissReason::Below { step: self.about("below").1.as_str().map(str::to_owned) },
+        };
+        self.reasons.push(reason);
+    }
+
+    fn command(&mut self) {
+        let (before, after) = self.values("argv");
+        self.reasons.push(MissReason::Command { before: joined(before), after: joined(after) });
+    }
+
+    fn environment(&mut self) {
+        let variables = |value: &Value| -> BTreeMap<String, String> {
+            let pairs = texts(value).into_iter().filter_map(|pair| pair.split_once('='));
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let (before, after) = self.values("env");
+        let (before, after) = (variables(before), variables(after));
+        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for name in names.into_iter().filter(|name| before.get(*name) != after.get(*name)) {
+            let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
+            self.reasons.push(MissReason::Variable { name: name.clone(), before, after });
+        }
+    }
+
+    /// Mounts by the names that people know them by, such as `secret token`.
+    fn mounts(&mut self) {
+        let named = |inputs: &Value| -> BTreeMap<String, String> {
+            let names = texts(inputs.get(ABOUT).and_then(|about| about.get("mounts")).unwrap_or(&Value::Null));
+            let mounts = texts(inputs.get("mounts").unwrap_or(&Value::Null));
+            names.into_iter().map(str::to_owned).zip(mounts.into_iter().map(str::to_owned)).collect()
+        };
+        let (before, after) = (named(self.before), named(self.after));
+        let count = self.reasons.len();
+        for mount in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+            let change = match (before.get(mount), after.get(mount)) {
+                (before, after) if before == after => continue,
+                (None, _) => Change::Added,
+                (_, None) => Change::Removed,
+                _ => Change::Changed,
+            };
+            self.reasons.push(MissReason::Mount { mount: mount.clone(), change });
+        }
+        if self.reasons.len() == count {
+            self.field("mounts");
+        }
+    }
+
+    fn files(&mut self, name: &str) {
+        let (before, after) = self.values(name);
+        let count = self.reasons.len();
+        let pairs: Vec<(&str, &str)> = texts(before).into_iter().zip(texts(after)).collect();
+        for (before, after) in pairs.into_iter().filter(|(before, after)| before != after) {
+            if let (Some(before), Some(after)) = (Listing::load(self.store, before), Listing::load(self.store, after)) {
+                self.reasons.extend(before.changes_to(&after));
+            }
+        }
+        // A mount that came or went has been told of already.
+        if self.reasons.len() == count && texts(self.values(name).0).len() == texts(self.values(name).1).len() {
+            self.reasons.push(MissReason::Files);
+        }
+    }
+
+    fn field(&mut self, name: &str) {
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(texts(other).join(" ")),
+        };
+        let (before, after) = self.values(name);
+        let (before, after) = (text(before), text(after));
+        self.reasons.push(MissReason::Field { name: name.to_owned(), before, after });
     }
 }
 
@@ -66,30 +200,5 @@ fn joined(argv: &Value) -> String {
     match texts(argv)[..] {
         ["/bin/sh", "-c", text] => text.to_owned(),
         ref words => words.join(" "),
-    }
-}
-
-fn compare_env(before: &Value, after: &Value, reasons: &mut Vec<MissReason>) {
-    let variables = |value| -> BTreeMap<String, String> {
-        let pairs = texts(value).into_iter().filter_map(|pair| pair.split_once('='));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    };
-    let (before, after) = (variables(before), variables(after));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    for name in names.into_iter().filter(|name| before.get(*name) != after.get(*name)) {
-        let (before, after) = (before.get(name).cloned(), after.get(name).cloned());
-        reasons.push(MissReason::Variable { name: name.clone(), before, after });
-    }
-}
-
-fn compare_files(store: &Store, (before, after): (&Value, &Value), reasons: &mut Vec<MissReason>) {
-    let count = reasons.len();
-    for (before, after) in texts(before).into_iter().zip(texts(after)).filter(|(before, after)| before != after) {
-        if let (Some(before), Some(after)) = (Listing::load(store, before), Listing::load(store, after)) {
-            reasons.extend(before.changes_to(&after));
-        }
-    }
-    if reasons.len() == count {
-        reasons.push(MissReason::Files);
     }
 }

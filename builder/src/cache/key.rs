@@ -5,10 +5,14 @@
 //! | base | the diff ids of its layers | its name, its config (which reaches the steps that use it) |
 //! | RUN | keys of its inputs, argv, environment with the ARGs that are in scope, user, working directory, mounts by what they show, network, security, heredocs | proxy ARGs, secrets (their ids do), the content of cache mounts |
 //! | COPY, ADD | key of the tree below (not with `--link`), destination, chown, chmod, links, excludes, and the selected files: names, types, modes, owners as they are stored, content, link targets, extended attributes, hard links | mtimes, the names of the sources beyond what lands, stages by name |
+//! | ADD from the web | what is received, as any copied file | the URL, its entity tag, `Last-Modified` |
 //! | WORKDIR | key of the tree below, path, owner | |
 //!
 //! Every field is framed by its name and length, so that no two different inputs read the same; the name of the format
-//! in front separates these hashes from all others. The key's inputs are kept with the record as JSON, for people.
+//! in front separates these hashes from all others. The key's inputs are kept with the record as JSON, to explain misses
+//! (`explain.rs`); beside them stands `about`, which enters no key: the names of the base, of the step below and of
+//! mounts. Neither limits (`--memory`, `--ulimit`, `--shm-size`) nor the number of jobs enter: they decide whether a step
+//! succeeds, and what failed is not kept.
 //!
 //! `COPY --from=stage` goes by the files too, so that it hits although the stage was built anew, if the files came out
 //! the same. What a selection from a stack of layers holds is remembered in a record of its own
@@ -17,6 +21,8 @@
 use dhow_layer_store::{CacheKey, oci::Digest};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+
+use super::explain::ABOUT;
 
 /// The version of what enters keys. Another one makes every step a miss.
 const FORMAT: &str = "dhow step key 1";
@@ -27,6 +33,14 @@ pub(crate) struct StepKey {
     pub(crate) key: CacheKey,
     /// Field names to values, in order.
     pub(crate) inputs: Value,
+}
+
+impl StepKey {
+    /// The same key, with something for people beside its inputs.
+    pub(crate) fn with_about(mut self, about: Value) -> Self {
+        self.inputs[ABOUT] = about;
+        self
+    }
 }
 
 /// Takes the fields of a key one by one.

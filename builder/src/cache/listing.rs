@@ -5,13 +5,13 @@
 //! damaged makes the explanation shorter.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use dhow_layer_store::Store;
 
-use crate::cache::{FileChange, MissReason};
+use crate::cache::{Change, MissReason};
 use crate::error::{BuildError, Result};
 
 const HEADER: &str = "dhow-listing 1";
@@ -32,7 +32,8 @@ impl Listing {
     /// Writes the listing of the selection `digest`, and drops the oldest ones.
     pub(crate) fn save(&self, store: &Store, digest: &str) -> Result<()> {
         let path = file_of(store, digest);
-        if path.exists() {
+        // One that is there already is used again: its time says so.
+        if File::open(&path).and_then(|file| file.set_modified(SystemTime::now())).is_ok() {
             return Ok(());
         }
         let mut text = format!("{HEADER}\n");
@@ -71,14 +72,20 @@ impl Listing {
         paths.into_iter().filter_map(|path| {
             let change = match (self.0.get(path), after.0.get(path)) {
                 (before, after) if before == after => return None,
-                (None, _) => FileChange::Added,
-                (_, None) => FileChange::Removed,
-                (Some(before), Some(after)) if before.0 != after.0 => FileChange::Changed,
-                _ => FileChange::Mode,
+                (None, _) => Change::Added,
+                (_, None) => Change::Removed,
+                (Some(before), Some(after)) if before.0 != after.0 => Change::Changed,
+                (Some(before), Some(after)) if mode(&before.1) != mode(&after.1) => Change::Mode,
+                _ => Change::Owner,
             };
             Some(MissReason::File { path: path.clone(), change })
         })
     }
+}
+
+/// Of `<mode> <uid>:<gid>`.
+fn mode(attributes: &str) -> Option<&str> {
+    attributes.split(' ').next()
 }
 
 fn file_of(store: &Store, digest: &str) -> PathBuf {
@@ -123,12 +130,14 @@ mod tests {
             ("gone", "2 f", "644 0:0"),
             ("same", "3 f", "644 0:0"),
             ("x", "4 f", "644 0:0"),
+            ("y", "5 f", "644 0:0"),
         ]);
         let after = listing(&[
             ("a b", "9 f", "644 0:0"),
             ("new", "2 f", "644 0:0"),
             ("same", "3 f", "644 0:0"),
             ("x", "4 f", "755 0:0"),
+            ("y", "5 f", "644 7:0"),
         ]);
         before.save(&store, "ab").unwrap();
         assert_eq!(Listing::load(&store, "ab").as_ref(), Some(&before));
@@ -136,7 +145,7 @@ mod tests {
         let changes: Vec<String> = before.changes_to(&after).map(|reason: MissReason| reason.to_string()).collect();
         assert_eq!(
             changes,
-            ["`a b` changed", "`gone` was removed", "`new` was added", "`x` has another mode or owner"]
+            ["`a b` changed", "`gone` was removed", "`new` was added", "`x` has another mode", "`y` has another owner"]
         );
     }
 }

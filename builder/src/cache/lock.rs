@@ -1,14 +1,17 @@
-//! One execution for each key among all processes that share a store: `steps/<hex>.lock`, locked by flock.
+//! One execution for each key among all processes that share a store: byte-range locks in the file `steps.lock`.
 //!
-//! Whoever misses takes the lock, looks again, and executes; others wait and find the record. The lock ends with its
-//! process, so that the next in line takes over from one that died. The file is removed by its last holder.
+//! Whoever misses takes the lock of the key's byte, looks again, and executes; others wait and find the record. The lock
+//! belongs to the open file (`F_OFD_SETLK`, fcntl(2)) and ends with its process, so that the next in line takes over from
+//! one that died. No file is made or removed for a step: on some file systems that takes longer than all else.
 
-use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use dhow_layer_store::{CacheKey, Store};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 
 use crate::cancel::CancelToken;
 use crate::error::{BuildError, Result};
@@ -19,26 +22,17 @@ const POLL: Duration = Duration::from_millis(20);
 /// The right to execute a step, held until dropped.
 #[derive(Debug)]
 pub(crate) struct StepLock {
-    path: PathBuf,
     _file: File,
 }
 
 impl StepLock {
-    /// Waits for the lock of `key`; `on_wait` is called once if another process holds it.
+    /// Waits for the lock of `key`; `on_wait` is called once if somebody else holds it.
     pub(crate) fn acquire(store: &Store, key: &CacheKey, wait: Wait<'_>) -> Result<Self> {
-        let path = store.root().join("steps").join(format!("{}.lock", key.0.hex()));
-        fs::create_dir_all(store.root().join("steps")).map_err(BuildError::io("create", &path))?;
+        let path = store.root().join("steps.lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(BuildError::io("open", &path))?;
         let mut is_told = false;
-        loop {
-            let file = File::options().create(true).truncate(false).write(true).open(&path);
-            let file = file.map_err(BuildError::io("open", &path))?;
-            match file.try_lock() {
-                // Its last holder may have removed the file after we opened it.
-                Ok(()) if is_current(&file, &path) => return Ok(Self { path, _file: file }),
-                Ok(()) => continue,
-                Err(TryLockError::Error(error)) => return Err(BuildError::io("lock", &path)(error)),
-                Err(TryLockError::WouldBlock) => {}
-            }
+        while !try_lock(&file, offset(key), &path)? {
             if !is_told {
                 (wait.on_wait)();
                 is_told = true;
@@ -46,6 +40,29 @@ impl StepLock {
             wait.cancel.check()?;
             std::thread::sleep(POLL);
         }
+        Ok(Self { _file: file })
+    }
+}
+
+/// The byte that stands for `key`: two steps share one with a chance of 2^-60, and then wait for each other.
+fn offset(key: &CacheKey) -> i64 {
+    let digits = key.0.hex();
+    digits.get(..15).and_then(|digits| i64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+/// Whether the byte at `offset` could be locked.
+fn try_lock(file: &File, offset: i64, path: &Path) -> Result<bool> {
+    let lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: offset,
+        l_len: 1,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(BuildError::io("lock", path)(errno)),
     }
 }
 
@@ -53,19 +70,6 @@ impl StepLock {
 pub(crate) struct Wait<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) on_wait: &'a dyn Fn(),
-}
-
-impl Drop for StepLock {
-    fn drop(&mut self) {
-        // While the lock is still held, so that nobody locks a file that goes away unseen.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn is_current(file: &File, path: &std::path::Path) -> bool {
-    let ours = file.metadata().map(|metadata| metadata.ino());
-    let there = fs::metadata(path).map(|metadata| metadata.ino());
-    matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
 }
 
 #[cfg(test)]
@@ -79,7 +83,7 @@ mod tests {
     use crate::cancel::CancelToken;
 
     #[test]
-    fn one_at_a_time_and_nothing_is_left() {
+    fn one_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
         let key = CacheKey(Digest::of(b"step"));
@@ -95,7 +99,18 @@ mod tests {
                 });
             }
         });
-        assert_eq!(std::fs::read_dir(dir.path().join("steps")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn other_steps_do_not_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), StoreOptions::default()).unwrap();
+        let cancel = CancelToken::new();
+        let acquire = |text: &[u8]| {
+            let wait = Wait { cancel: &cancel, on_wait: &|| unreachable!() };
+            StepLock::acquire(&store, &CacheKey(Digest::of(text)), wait).unwrap()
+        };
+        let _held: Vec<_> = (0..100_u8).map(|step| acquire(&[step])).collect();
     }
 
     #[test]

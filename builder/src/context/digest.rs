@@ -110,11 +110,7 @@ fn frame(hash: &mut blake3::Hasher, bytes: &[u8]) {
 }
 
 fn digest_files(tree: &SourceTree<'_>, files: &[(&Match, &Entry)], threads: usize) -> Result<Vec<FileDigest>> {
-    let known = |(_, entry): &(&Match, &Entry)| {
-        tree.memory
-            .filter(|_| entry.metadata.kind == FileKind::Regular)
-            .and_then(|memory| memory.recall(&entry.metadata))
-    };
+    let known = |(_, entry): &(&Match, &Entry)| tree.memory.and_then(|memory| memory.recall(&entry.metadata));
     let mut digests: Vec<Option<FileDigest>> = files.iter().map(known).collect();
     let unknown: Vec<usize> = (0..files.len()).filter(|at| digests[*at].is_none()).collect();
     let threads = threads.min(unknown.len() / FILES_PER_THREAD + 1);

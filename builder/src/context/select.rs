@@ -4,7 +4,7 @@
 //! they hide is never opened. The rules are those of the reference's file operation: a wildcard never crosses a slash,
 //! links are followed in the source's own path and kept inside what is copied.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use dhow_layer_store::{FileKind, Metadata, Root};
@@ -14,6 +14,9 @@ use crate::context::tree::{SourceTree, clean};
 use crate::error::Result;
 use crate::pattern::{Pattern, has_wildcard};
 use crate::pattern_set::{PatternSet, Verdict};
+
+/// Below this number of directories side by side, more threads cost more than they bring.
+const DIRECTORIES_PER_THREAD: usize = 8;
 
 /// A file that is copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,9 +140,8 @@ fn one(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<Option<Mat
     let mut entries = vec![top];
     if metadata.kind == FileKind::Directory {
         let verdicts = Verdicts::top(tree, filter, &real);
-        let mut walk = Walk { tree, filter, base: &real, entries };
-        walk.directory(&tree.root.open_root(&real)?, Path::new(""), &verdicts)?;
-        entries = walk.entries;
+        let walk = Walk { tree, filter, base: &real };
+        entries.extend(walk.directory(&tree.root.open_root(&real)?, Path::new(""), &verdicts)?);
         if tree.is_ignored(&real) && entries.len() == 1 {
             return Ok(None);
         }
@@ -153,7 +155,12 @@ struct Walk<'a> {
     tree: &'a SourceTree<'a>,
     filter: &'a Filter,
     base: &'a Path,
-    entries: Vec<Entry>,
+}
+
+/// What a directory holds.
+enum Child {
+    File(Entry),
+    Directory { name: OsString, entry: Entry, verdicts: Verdicts },
 }
 
 /// What each set of rules says of one path; needed to ask about what is below it.
@@ -174,35 +181,83 @@ impl Verdicts {
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, dir: &Root, path: &Path, above: &Verdicts) -> Result<()> {
+    /// What is copied of the content of `dir`, each directory before its content, names sorted.
+    fn directory(&self, dir: &Root, path: &Path, above: &Verdicts) -> Result<Vec<Entry>> {
+        let (mut found, mut dirs) = (Vec::new(), 0);
         for name in dir.read_dir(Path::new("."))? {
-            let path = path.join(&name);
-            let verdicts = self.judge(above, &path);
-            let Some(presence) = self.presence(&verdicts, &path) else { continue };
-            let name = Path::new(&name);
-            // A file that went away meanwhile is not part of the context.
-            let Some(metadata) = dir.stat(name)? else { continue };
-            let entry = Entry { path, metadata: self.tree.owned(metadata), target: None, presence };
-            if metadata.kind == FileKind::Directory {
-                self.enter(&dir.open_root(name)?, entry, &verdicts)?;
-            } else if presence == Presence::Selected && metadata.kind != FileKind::Socket {
-                let is_link = metadata.kind == FileKind::Symlink;
-                let target = is_link.then(|| dir.read_link(name)).transpose()?;
-                self.entries.push(Entry { target, ..entry });
+            let Some(child) = self.child(dir, &name, (path, above))? else { continue };
+            dirs += usize::from(matches!(child, Child::Directory { .. }));
+            found.push(child);
+        }
+        if dirs >= DIRECTORIES_PER_THREAD * 2 && self.tree.threads > 1 {
+            return self.enter_at_once(dir, found, self.tree.threads.min(dirs / DIRECTORIES_PER_THREAD));
+        }
+        let mut entries = Vec::with_capacity(found.len());
+        for child in found {
+            self.take(dir, child, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    /// `name` in `dir`, if it or something in it is copied.
+    fn child(&self, dir: &Root, name: &OsStr, (path, above): (&Path, &Verdicts)) -> Result<Option<Child>> {
+        let path = path.join(name);
+        let verdicts = self.judge(above, &path);
+        let Some(presence) = self.presence(&verdicts, &path) else { return Ok(None) };
+        let name = Path::new(name);
+        // A file that went away meanwhile is not part of the context.
+        let Some(metadata) = dir.stat(name)? else { return Ok(None) };
+        let mut entry = Entry { path, metadata: self.tree.owned(metadata), target: None, presence };
+        if metadata.kind == FileKind::Directory {
+            return Ok(Some(Child::Directory { name: name.into(), entry, verdicts }));
+        }
+        if presence != Presence::Selected || metadata.kind == FileKind::Socket {
+            return Ok(None);
+        }
+        if metadata.kind == FileKind::Symlink {
+            entry.target = Some(dir.read_link(name)?);
+        }
+        Ok(Some(Child::File(entry)))
+    }
+
+    /// Takes a file, or a directory and what is in it; one that only leads somewhere is left out if it leads to nothing.
+    fn take(&self, dir: &Root, child: Child, entries: &mut Vec<Entry>) -> Result<()> {
+        match child {
+            Child::File(entry) => entries.push(entry),
+            Child::Directory { name, entry, verdicts } => {
+                let below = self.directory(&dir.open_root(Path::new(&name))?, &entry.path, &verdicts)?;
+                if entry.presence == Presence::Selected || !below.is_empty() {
+                    entries.push(entry);
+                    entries.extend(below);
+                }
             }
         }
         Ok(())
     }
 
-    /// Takes a directory and what is in it; one that only leads somewhere goes again if it leads to nothing.
-    fn enter(&mut self, dir: &Root, entry: Entry, verdicts: &Verdicts) -> Result<()> {
-        let (path, presence, at) = (entry.path.clone(), entry.presence, self.entries.len());
-        self.entries.push(entry);
-        self.directory(dir, &path, verdicts)?;
-        if presence == Presence::Leading && self.entries.len() == at + 1 {
-            self.entries.pop();
+    /// As [`take`](Self::take) one after the other, but by several threads.
+    fn enter_at_once(&self, dir: &Root, children: Vec<Child>, threads: usize) -> Result<Vec<Entry>> {
+        let part = children.len().div_ceil(threads);
+        let mut parts: Vec<Vec<Child>> = Vec::with_capacity(threads);
+        let mut children = children.into_iter().peekable();
+        while children.peek().is_some() {
+            parts.push(children.by_ref().take(part).collect());
         }
-        Ok(())
+        let work = |part: Vec<Child>| {
+            let mut entries = Vec::new();
+            part.into_iter().try_for_each(|child| self.take(dir, child, &mut entries)).map(|()| entries)
+        };
+        let mut entries = Vec::new();
+        std::thread::scope(|scope| {
+            let mut parts = parts.into_iter();
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
+            entries.extend(work(first)?);
+            for other in others {
+                entries.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(entries)
+        })
     }
 
     fn judge(&self, above: &Verdicts, path: &Path) -> Verdicts {

@@ -23,6 +23,8 @@ pub(crate) struct SourceTree<'a> {
     pub(crate) root: &'a Root,
     pub(crate) ignore: Option<&'a IgnoreRules>,
     pub(crate) memory: Option<&'a DigestMemory>,
+    /// How many may read it at once.
+    pub(crate) threads: usize,
     owners: SourceOwners,
 }
 
@@ -30,17 +32,22 @@ impl<'a> SourceTree<'a> {
     /// The tree of the build context.
     pub(crate) fn of_context(root: &'a Root, ignore: &'a IgnoreRules, memory: &'a DigestMemory) -> Self {
         let ignore = (!ignore.is_empty()).then_some(ignore);
-        Self { root, ignore, memory: Some(memory), owners: SourceOwners::Reset }
+        Self { root, ignore, memory: Some(memory), threads: 1, owners: SourceOwners::Reset }
     }
 
     /// A tree that the build itself has made for one copy.
     pub(crate) fn of_build(root: &'a Root) -> Self {
-        Self { root, ignore: None, memory: None, owners: SourceOwners::Reset }
+        Self { root, ignore: None, memory: None, threads: 1, owners: SourceOwners::Reset }
     }
 
     /// The tree of a stage or an image.
     pub(crate) fn of_image(root: &'a Root) -> Self {
-        Self { root, ignore: None, memory: None, owners: SourceOwners::Kept }
+        Self { root, ignore: None, memory: None, threads: 1, owners: SourceOwners::Kept }
+    }
+
+    /// The same, read by so many threads.
+    pub(crate) fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// The metadata of `path` (relative, no link followed at its end) as they are copied; `None` if it is missing.

@@ -4,7 +4,7 @@
 //! a tar header. Owners and modes are those of the archive, whatever `--chown` and `--chmod` say.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use bzip2::read::MultiBzDecoder;
@@ -49,18 +49,22 @@ fn is_archive(file: &mut File, path: &Path) -> Result<bool> {
     Ok(is_archive)
 }
 
-/// The file's content, uncompressed.
-fn decompressed<'a>(file: impl Read + Seek + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut file = file;
+/// The bytes without their compression: gzip, bzip2, xz, zstd or none, told by how they begin.
+///
+/// # Errors
+/// They cannot be read, or begin as no stream of their kind does.
+pub fn decompressed<'a>(input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let mut input = input;
     let mut start = Vec::with_capacity(XZ.len());
-    file.by_ref().take(XZ.len() as u64).read_to_end(&mut start)?;
-    file.rewind()?;
-    Ok(if start.starts_with(BZIP2) {
-        Box::new(MultiBzDecoder::new(file))
-    } else if start.starts_with(XZ) {
-        Box::new(XzReader::new(BufReader::new(file), true))
+    input.by_ref().take(XZ.len() as u64).read_to_end(&mut start)?;
+    let kind = start.clone();
+    let whole = Cursor::new(start).chain(input);
+    Ok(if kind.starts_with(BZIP2) {
+        Box::new(MultiBzDecoder::new(whole))
+    } else if kind.starts_with(XZ) {
+        Box::new(XzReader::new(BufReader::new(whole), true))
     } else {
-        Box::new(Decompressor::new(file)?)
+        Box::new(Decompressor::new(whole)?)
     })
 }
 

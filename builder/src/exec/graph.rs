@@ -15,14 +15,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use dhow_layer_store::oci::ImageConfig;
 use dhow_layer_store::{CacheRecord, LayerId, Stack};
 
-use crate::cache::{StepKey, StepLock, Wait, base_key, explain, scratch_key};
+use crate::cache::{MissReason, StepKey, StepLock, Wait, base_key, explain, scratch_key};
 use crate::cancel::CancelToken;
+use crate::context::BuildContext;
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
 use crate::exec::selection::Selection;
 use crate::exec::slots::Slots;
 use crate::exec::step::Step;
-use crate::plan::{BaseImage, Node, NodeId, Op, Plan};
+use crate::plan::{BaseImage, FilesFrom, Node, NodeId, Op, Plan};
 use crate::request::{BuildEnv, BuildRequest, CacheUse};
 use crate::source_image::ResolvedImage;
 
@@ -42,7 +43,7 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) key: StepKey,
-    /// One for each source of a copy; empty for other nodes.
+    /// One for each source of a copy, or for each mount of files of the context; empty for other nodes.
     pub(crate) selections: Mutex<Vec<Selection>>,
 }
 
@@ -64,12 +65,19 @@ pub(crate) enum Need {
     Outcome(NodeId),
 }
 
+/// What a plan stands on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) images: &'a BTreeMap<BaseImage, ResolvedImage>,
+    pub(crate) contexts: &'a BTreeMap<String, BuildContext>,
+}
+
 /// Executes a plan.
 pub(crate) struct Executor<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) request: &'a BuildRequest<'a>,
     pub(crate) env: BuildEnv<'a>,
-    bases: &'a BTreeMap<BaseImage, ResolvedImage>,
+    sources: Sources<'a>,
     /// Takes layers of the image as they are made, to have their diff ids computed.
     layers: Mutex<Option<Sender<LayerId>>>,
     /// Cancelled with the build, and by the first failure.
@@ -82,18 +90,18 @@ pub(crate) struct Executor<'a> {
 }
 
 impl<'a> Executor<'a> {
-    /// An executor of `plan`; `bases` holds all its base images.
+    /// An executor of `plan`; `sources` holds all its base images and named contexts.
     pub(crate) fn new(
         plan: &'a Plan,
         (request, env): (&'a BuildRequest<'a>, BuildEnv<'a>),
-        bases: &'a BTreeMap<BaseImage, ResolvedImage>,
+        sources: Sources<'a>,
         layers: Sender<LayerId>,
     ) -> Self {
         Self {
             plan,
             request,
             env,
-            bases,
+            sources,
             layers: Mutex::new(Some(layers)),
             stop: env.cancel.below(),
             slots: Slots::new(request.jobs),
@@ -191,15 +199,28 @@ impl<'a> Executor<'a> {
     fn prepare(&self, id: NodeId) -> Result<Option<Prepared>> {
         let node = self.plan.node(id);
         let key = match &node.op {
-            Op::Scratch => scratch_key(),
+            // Whoever shows the files of a context keys them itself.
+            Op::Scratch | Op::NamedContext(_) => scratch_key(),
             Op::Base(image) => base_key(&self.base(image)?.config.rootfs.diff_ids),
             _ => return Step { executor: self, id, node }.prepare(),
         };
         Ok(Some(Prepared { key, selections: Mutex::default() }))
     }
 
-    fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
-        self.bases.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
+    pub(crate) fn base(&self, image: &BaseImage) -> Result<&ResolvedImage> {
+        self.sources.images.get(image).ok_or_else(|| BuildError::Unsupported(format!("the context `{}`", image.name())))
+    }
+
+    /// The context that `from` leads to, if it leads to one that is there.
+    pub(crate) fn context(&self, from: FilesFrom) -> Option<&'a BuildContext> {
+        match from {
+            FilesFrom::Context => self.request.context,
+            FilesFrom::Empty => None,
+            FilesFrom::Node(id) => match &self.plan.node(id).op {
+                Op::NamedContext(name) => self.sources.contexts.get(name),
+                _ => None,
+            },
+        }
     }
 
     /// The config of the image that the node `id` stands on, if it stands on one.
@@ -207,7 +228,7 @@ impl<'a> Executor<'a> {
         let mut node = self.plan.node(id);
         loop {
             match &node.op {
-                Op::Base(image) => return self.bases.get(image).map(|resolved| &resolved.config),
+                Op::Base(image) => return self.sources.images.get(image).map(|resolved| &resolved.config),
                 _ => node = self.plan.node(*node.inputs.first()?),
             }
         }
@@ -216,11 +237,14 @@ impl<'a> Executor<'a> {
     fn find_outcome(&self, id: NodeId) -> Result<Option<Outcome>> {
         let node = self.plan.node(id);
         match &node.op {
-            Op::Scratch => return Ok(Some(Outcome { stack: Stack::default(), created: None })),
+            Op::Scratch | Op::NamedContext(_) => {
+                return Ok(Some(Outcome { stack: Stack::default(), created: None }));
+            }
             Op::Base(image) => {
                 let stack = self.base(image)?.stack.clone();
                 return Ok(Some(Outcome { stack, created: None }));
             }
+            Op::Download(op) => return Step { executor: self, id, node }.download(op).map(Some),
             _ => {}
         }
         let Ok(prepared) = self.prepared(id) else { return Ok(None) };
@@ -267,8 +291,11 @@ impl<'a> Executor<'a> {
         for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             selection.save_listing(self.env.store)?;
         }
-        if self.env.events.wants_reasons() && self.request.cache == CacheUse::Use {
-            let reasons = explain(self.env.store, &prepared.key)?;
+        if self.env.events.wants_reasons() {
+            let reasons = match self.request.cache {
+                CacheUse::Use => explain(self.env.store, &prepared.key, &node.display)?,
+                CacheUse::Ignore => vec![MissReason::NotAsked],
+            };
             self.tell(Event::Missed { step: StepId(id.0), reasons });
         }
         self.cells[id.0].is_told.store(true, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //!
 //! [`graph`] decides which steps are executed, and when.
 
+mod about;
 mod archive;
 mod bind;
 mod blind;
@@ -9,6 +10,7 @@ mod cache_mount;
 mod copy;
 #[cfg(test)]
 mod copy_tests;
+mod download;
 mod graph;
 mod mounts;
 mod output;
@@ -22,5 +24,6 @@ mod step;
 mod support;
 mod transfer;
 
-pub(crate) use graph::{Executor, STACK_SIZE};
+pub use archive::decompressed;
+pub(crate) use graph::{Executor, STACK_SIZE, Sources};
 pub(crate) use support::check_support;

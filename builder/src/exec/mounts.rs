@@ -23,7 +23,7 @@ const SECRET_MODE: u32 = 0o400;
 /// What mounts are made of.
 pub(crate) struct MountMaker<'a> {
     pub(crate) sight: Sight<'a>,
-    pub(crate) context: Option<&'a BuildContext>,
+    pub(crate) context: &'a dyn Fn(FilesFrom) -> Option<&'a BuildContext>,
     pub(crate) defaults: &'a RunDefaults,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) stack_of: &'a dyn Fn(NodeId) -> Stack,
@@ -83,6 +83,9 @@ impl MountMaker<'_> {
 
     /// The whole of a stage is mounted as it is, anything else as a copy.
     fn bind(&self, from: FilesFrom, source: &str, set: &mut MountSet) -> Result<MountSource> {
+        if let Some(context) = (self.context)(from) {
+            return Ok(MountSource::Bind(self.copy(&context.tree(), source, set)?));
+        }
         let path = match from {
             FilesFrom::Node(node) => {
                 let snapshot = self.sight.prepare(&(self.stack_of)(node))?;
@@ -96,10 +99,7 @@ impl MountMaker<'_> {
                 }
                 self.copy(&SourceTree::of_image(snapshot.root()), source, set)?
             }
-            FilesFrom::Context => match self.context {
-                Some(context) => self.copy(&context.tree(), source, set)?,
-                None => return Err(BuildError::SourceMissing { path: source.into(), nearest: None }),
-            },
+            FilesFrom::Context => return Err(BuildError::SourceMissing { path: source.into(), nearest: None }),
             FilesFrom::Empty => {
                 let (staging, path) = bind::empty(self.sight.store)?;
                 set.kept.push(Kept::Staging(staging));
@@ -118,9 +118,11 @@ impl MountMaker<'_> {
 
     /// What a new cache directory holds at first.
     fn fill(&self, from: FilesFrom, source: &str, new: &Path) -> Result<()> {
+        if let Some(context) = (self.context)(from) {
+            return self.fill_from(&context.tree(), source, new);
+        }
         match from {
-            FilesFrom::Empty => Ok(()),
-            FilesFrom::Context => self.context.map_or(Ok(()), |context| self.fill_from(&context.tree(), source, new)),
+            FilesFrom::Empty | FilesFrom::Context => Ok(()),
             FilesFrom::Node(node) => {
                 let view = self.sight.view(&(self.stack_of)(node))?;
                 self.fill_from(&SourceTree::of_image(view.root()), source, new)

@@ -29,6 +29,12 @@ impl Selection {
         Self { digest, matches: None, digests: Vec::new() }
     }
 
+    /// What is known of `matches`.
+    pub(crate) fn of(tree: &SourceTree<'_>, matches: Vec<Match>, threads: usize) -> Result<Self> {
+        let (digest, digests) = context::digest(tree, &matches, threads)?;
+        Ok(Self { digest, matches: Some(matches), digests })
+    }
+
     /// Writes down the files, to tell later what changed.
     pub(crate) fn save_listing(&self, store: &Store) -> Result<()> {
         match &self.matches {
@@ -40,9 +46,7 @@ impl Selection {
 
 /// Walks and digests what `files` selects in `tree`.
 pub(crate) fn look(tree: &SourceTree<'_>, files: &CopyFiles, excludes: &[String], threads: usize) -> Result<Selection> {
-    let matches = matches(tree, files, excludes)?;
-    let (digest, digests) = context::digest(tree, &matches, threads)?;
-    Ok(Selection { digest, matches: Some(matches), digests })
+    Selection::of(tree, matches(tree, files, excludes)?, threads)
 }
 
 /// What `files` selects in `tree`.

@@ -19,6 +19,12 @@ impl Sight<'_> {
         Ok(self.store.prepare(below)?)
     }
 
+    /// A writable tree on the layers `below` for a process in a sandbox.
+    pub(crate) fn prepare_for_run(&self, below: &Stack) -> Result<ActiveSnapshot> {
+        self.fetch(below)?;
+        Ok(self.store.prepare_with_mount_points(below)?)
+    }
+
     /// The layers of `stack` as one tree, for reading.
     pub(crate) fn view(&self, stack: &Stack) -> Result<SnapshotView> {
         self.fetch(stack)?;

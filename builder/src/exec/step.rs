@@ -7,9 +7,10 @@ use std::time::Instant;
 use dhow_layer_store::{ActiveSnapshot, Layer, Root, Stack};
 
 use crate::cache::{RunSurroundings, copy_key, run_key, workdir_key};
-use crate::context::{self, Match, SourceTree, select_exact};
+use crate::context::{Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
+use crate::exec::about::about;
 use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
@@ -45,13 +46,17 @@ impl<'a> Step<'a> {
             }
             Op::Workdir(op) => workdir_key(op, below),
             Op::Run(op) => {
-                let shown = op.mounts.iter().map(|mount| self.shown(mount)).collect::<Result<Vec<_>>>()?;
+                let shown =
+                    op.mounts.iter().map(|mount| self.shown(mount, &mut selections)).collect::<Result<Vec<_>>>()?;
                 let defaults = self.executor.request.run;
                 let around = RunSurroundings { network: effective_network(op, defaults), hosts: &host_lines(defaults) };
                 run_key(op, below, &shown, &around)
             }
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => return Err(self.not_a_layer()),
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {
+                return Err(self.not_a_layer());
+            }
         };
+        let key = key.with_about(about(self.executor, self.node));
         Ok(Some(Prepared { key, selections: Mutex::new(selections) }))
     }
 
@@ -60,9 +65,7 @@ impl<'a> Step<'a> {
         let mut needs: Vec<Need> = self.node.inputs.first().map(|below| Need::Key(*below)).into_iter().collect();
         let rest = self.node.inputs.iter().skip(1);
         needs.extend(match &self.node.op {
-            Op::Copy(op) if op.sources.iter().any(|source| matches!(source, CopySource::Files(_))) => {
-                rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>()
-            }
+            Op::Copy(_) => rest.map(|input| Need::Outcome(*input)).collect::<Vec<_>>(),
             _ => rest.map(|input| Need::Key(*input)).collect(),
         });
         needs
@@ -72,13 +75,14 @@ impl<'a> Step<'a> {
         match source {
             CopySource::Inline { name, content } => Ok(Selection::known(selection::inline_digest(name, content))),
             CopySource::Files(files) => match files.from {
-                FilesFrom::Node(node) => self.select_in_stage(op, files, node),
-                FilesFrom::Context | FilesFrom::Empty => {
-                    self.in_context(files.from, |tree| selection::look(tree, files, &op.excludes, self.threads()))
+                FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
+                    self.select_in_stage(op, files, node)
                 }
+                from => self.in_context(from, |tree| selection::look(tree, files, &op.excludes, self.threads())),
             },
-            CopySource::Download { name, .. } => {
-                Err(BuildError::Unsupported(format!("`ADD` of the download `{name}`")))
+            CopySource::Download { node, name, unpack } => {
+                let files = files_of_download(*node, (name, *unpack));
+                self.select_in_stage(op, &files, *node)
             }
             CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
         }
@@ -99,8 +103,8 @@ impl<'a> Step<'a> {
 
     /// Works on the context; where there is none, on an empty directory.
     fn in_context<T>(&self, from: FilesFrom, work: impl FnOnce(&SourceTree<'_>) -> Result<T>) -> Result<T> {
-        match self.executor.request.context.filter(|_| from == FilesFrom::Context) {
-            Some(context) => work(&context.tree()),
+        match self.executor.context(from) {
+            Some(context) => work(&context.tree().with_threads(self.threads())),
             None => {
                 let staging = self.executor.env.store.staging()?;
                 work(&SourceTree::of_image(&Root::open(staging.path())?))
@@ -108,20 +112,22 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// What a mount shows, as a text for the key.
-    fn shown(&self, mount: &Mount) -> Result<String> {
+    /// What a mount shows, as a text for the key; files of the context join `selections`.
+    fn shown(&self, mount: &Mount, selections: &mut Vec<Selection>) -> Result<String> {
         let (MountKind::Bind { from, source } | MountKind::Cache { from, source, .. }) = &mount.kind else {
             return Ok(String::new());
         };
         match from {
-            FilesFrom::Node(node) => {
+            FilesFrom::Node(node) if self.executor.context(*from).is_none() => {
                 let prepared = self.executor.prepared(*node).map_err(|_| BuildError::Cancelled)?;
                 Ok(prepared.key.key.0.to_string())
             }
             FilesFrom::Empty => Ok("nothing".to_owned()),
-            FilesFrom::Context => self.in_context(*from, |tree| {
-                let found = select_exact(tree, Path::new(source))?;
-                Ok(context::digest(tree, &[found], self.threads())?.0)
+            from => self.in_context(*from, |tree| {
+                let selection = Selection::of(tree, vec![select_exact(tree, Path::new(source))?], self.threads())?;
+                let digest = selection.digest.clone();
+                selections.push(selection);
+                Ok(digest)
             }),
         }
     }
@@ -129,7 +135,11 @@ impl<'a> Step<'a> {
     /// Makes the node's layer. All inputs have their outcomes.
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
-        let snapshot = self.sight().prepare(&self.below(prepared)?)?;
+        let below = self.below(prepared)?;
+        let snapshot = match &self.node.op {
+            Op::Run(_) => self.sight().prepare_for_run(&below)?,
+            _ => self.sight().prepare(&below)?,
+        };
         let mut usage = StepUsage::default();
         match &self.node.op {
             Op::Run(op) => usage = self.run(op, &snapshot)?,
@@ -139,7 +149,7 @@ impl<'a> Step<'a> {
                 self.copy(op, selections, snapshot.root())?;
             }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
-            Op::Scratch | Op::Base(_) | Op::Download(_) | Op::Git(_) => {}
+            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
         }
         self.executor.stop.check()?;
         let layer = snapshot.commit()?;
@@ -177,7 +187,10 @@ impl<'a> Step<'a> {
                     copier.copy(&tree, &[found], Archives::Copy)?;
                 }
                 CopySource::Files(files) => self.copy_files(&copier, files, known)?,
-                CopySource::Download { .. } | CopySource::Repository { .. } => return Err(self.not_a_layer()),
+                CopySource::Download { node, name, unpack } => {
+                    self.copy_files(&copier, &files_of_download(*node, (name, *unpack)), known)?;
+                }
+                CopySource::Repository { .. } => return Err(self.not_a_layer()),
             }
         }
         Ok(())
@@ -193,7 +206,7 @@ impl<'a> Step<'a> {
             copier.copy(tree, &matches, archives)
         };
         match files.from {
-            FilesFrom::Node(node) => {
+            FilesFrom::Node(node) if self.executor.context(files.from).is_none() => {
                 let view = self.sight().view(&self.stack_of(node))?;
                 copy(&SourceTree::of_image(view.root()))
             }
@@ -204,7 +217,7 @@ impl<'a> Step<'a> {
     fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
         let maker = MountMaker {
             sight: self.sight(),
-            context: self.executor.request.context,
+            context: &|from| self.executor.context(from),
             defaults: self.executor.request.run,
             namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
             stack_of: &|node| self.stack_of(node),
@@ -240,4 +253,15 @@ impl<'a> Step<'a> {
     fn means(&self) -> Means<'a> {
         Means { threads: self.threads(), cancel: &self.executor.stop }
     }
+}
+
+/// The file of a download as files of the root that its node makes.
+fn files_of_download(node: NodeId, (name, unpack): (&str, bool)) -> CopyFiles {
+    let path = format!("/{}", escaped(name));
+    CopyFiles { from: FilesFrom::Node(node), written: name.to_owned(), path, parents: None, unpack }
+}
+
+/// The name as a pattern that matches nothing else.
+fn escaped(name: &str) -> String {
+    name.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([c])).collect()
 }

@@ -6,11 +6,12 @@ use super::graph::{Node, NodeId};
 use super::op::{BaseImage, Op};
 use crate::source::Span;
 
-/// The nodes so far. Each base image and the empty root are there once.
+/// The nodes so far. Each base image, each named context and the empty root are there once.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     pub(super) list: Vec<Node>,
     bases: HashMap<BaseImage, NodeId>,
+    contexts: HashMap<String, NodeId>,
     scratch: Option<NodeId>,
 }
 
@@ -40,6 +41,17 @@ impl Nodes {
         let node = Node { op: Op::Base(image.clone()), inputs: Vec::new(), span, display, stage: None };
         let id = self.push(node);
         self.bases.insert(image.clone(), id);
+        id
+    }
+
+    /// The node of the files of a named context.
+    pub(super) fn context(&mut self, name: &str, span: Span) -> NodeId {
+        if let Some(id) = self.contexts.get(name) {
+            return *id;
+        }
+        let (op, display) = (Op::NamedContext(name.to_owned()), format!("[context {name}]"));
+        let id = self.push(Node { op, inputs: Vec::new(), span, display, stage: None });
+        self.contexts.insert(name.to_owned(), id);
         id
     }
 }

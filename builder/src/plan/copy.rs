@@ -256,12 +256,38 @@ fn paths(transfer: &Transfer) -> impl Iterator<Item = &Word> {
     })
 }
 
-/// The last component of a URL's path.
+/// The last component of a URL's path, as a file can be called.
 fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let name = path.split_once('/').map_or("", |(_, path)| path.trim_end_matches('/').rsplit('/').next().unwrap_or(""));
-    if name.is_empty() || name == "." { "__unnamed__".to_owned() } else { name.to_owned() }
+    let path = percent_decoded(path.split_once('/').map_or("", |(_, path)| path));
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().trim();
+    match name {
+        "" | "." => "__unnamed__".to_owned(),
+        ".." => "download".to_owned(),
+        name if name.chars().any(char::is_control) => "download".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// `%41` is `A` (RFC 3986, 2.1); what is no valid sequence stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        match (first, after) {
+            (b'%', [high, low, next @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
+                rest = next;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -275,6 +301,10 @@ mod tests {
             ("https://e.com/a/", "a"),
             ("https://e.com/", "__unnamed__"),
             ("https://e.com", "__unnamed__"),
+            ("https://e.com/a%20b%2Bc.tar", "a b+c.tar"),
+            ("https://e.com/100%", "100%"),
+            ("https://e.com/x/..", "download"),
+            ("https://e.com/x%00y", "download"),
         ] {
             assert_eq!(file_name(url), expected, "{url}");
         }

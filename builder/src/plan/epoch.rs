@@ -28,7 +28,7 @@ pub(super) fn read(stages: &Stages<'_>, diagnostics: &mut Vec<Diagnostic>) -> Op
     if value == "context" {
         return Some(Epoch::Context);
     }
-    if !stages.options.named_contexts.contains(value)
+    if !stages.options.named_contexts.contains_key(value)
         && let Err(diagnostic) = check_stage(stages, value)
     {
         diagnostics.push(*diagnostic);

@@ -3,10 +3,10 @@
 use dhow_layer_store::oci::ImageConfig;
 
 use super::chain::Nodes;
-use super::graph::{NodeId, Plan};
+use super::graph::{Node, NodeId, Plan};
 use super::history;
 use super::observation::{Fact, Observation};
-use super::op::{self, BaseImage, FilesFrom};
+use super::op::{self, BaseImage, CopyFiles, CopyOp, CopySource, FilesFrom, Op};
 use super::options::{Options, Selection};
 use super::settings;
 use super::stage::{Progress, Shared, StageLowering, State, counts};
@@ -152,7 +152,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize) {
     let (stage, replaced, base) = (node.stage, node.replaced, node.base.clone());
     let triggers = std::mem::take(&mut shared.stages.nodes[index].triggers);
     let statements: &[Statement] = if replaced { &[] } else { &stage.statements };
-    let total = usize::from(matches!(base, From::Base(_)))
+    let total = usize::from(matches!(base, From::Base(_) | From::Files(_)))
         + triggers.iter().filter(|trigger| counts(&trigger.statement.instruction)).count()
         + statements.iter().filter(|statement| counts(&statement.instruction)).count();
     let name = match stage.name() {
@@ -182,7 +182,10 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Opti
     let span = node.stage.span;
     let mut state = match node.base.clone() {
         From::Stage(base) => {
-            let mut state = shared.states.get(base)?.clone()?;
+            let Some(mut state) = shared.states.get(base).cloned().flatten() else {
+                refuse_order(shared, index, base);
+                return None;
+            };
             state.config.config.on_build.clear();
             state
         }
@@ -192,6 +195,7 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Opti
             state_of(config, shared.nodes.scratch(span))
         }
         From::Base(image) => begin_base(shared, index, &image, progress)?,
+        From::Files(name) => begin_files(shared, index, &name, progress),
     };
     let config = &mut state.config.config;
     if !config.env.iter().any(|variable| variable.starts_with("PATH=")) {
@@ -226,6 +230,50 @@ fn begin_base(shared: &mut Shared<'_>, index: usize, image: &BaseImage, progress
     let display = progress.next(&format!("FROM {}", image.name()));
     let node = shared.nodes.base(image, stage.span, display);
     Some(state_of(config, node))
+}
+
+/// All files of a context, as a copy on the empty root.
+fn begin_files(shared: &mut Shared<'_>, index: usize, name: &str, progress: &mut Progress) -> State {
+    let span = shared.stages.nodes[index].stage.span;
+    let mut config = ImageConfig::new(shared.options.target_platform());
+    config.config.working_dir = "/".to_owned();
+    history::layer(&mut config, history::marked(&format!("FROM {name}")));
+    let mut state = state_of(config, shared.nodes.scratch(span));
+    state.base_history = 0;
+    let files = shared.nodes.context(name, span);
+    let all = CopyFiles {
+        from: FilesFrom::Node(files),
+        written: "/".to_owned(),
+        path: "/".to_owned(),
+        parents: None,
+        unpack: false,
+    };
+    let op = CopyOp {
+        sources: vec![CopySource::Files(all)],
+        destination: "/".to_owned(),
+        excludes: Vec::new(),
+        owner: None,
+        mode: None,
+        link: false,
+    };
+    let display = progress.next(&format!("FROM {name}"));
+    let inputs = vec![state.root, files];
+    let root = shared.nodes.push(Node { op: Op::Copy(op), inputs, span, display, stage: Some(index) });
+    state.root = root;
+    state.layers.push(root);
+    state
+}
+
+/// A stage that a later one takes the place of, or itself, by way of a named context.
+fn refuse_order(shared: &mut Shared<'_>, index: usize, base: usize) {
+    // A stage that failed has reported why.
+    if base < index {
+        return;
+    }
+    let (stage, later) = (shared.stages.nodes[index].stage, shared.stages.nodes[base].stage);
+    let message = "the named context stands for a stage that is not above this one";
+    let diagnostic = Diagnostic::error("stage-order", stage.from.base.span, message).also(later.span, "this stage");
+    shared.diagnostics.push(diagnostic);
 }
 
 fn observe_platform(shared: &mut Shared<'_>, index: usize, image: &BaseImage, config: &ImageConfig) {
@@ -310,6 +358,7 @@ impl StageLowering<'_, '_> {
                 let display = format!("[internal] FROM {}", image.name());
                 Some(FilesFrom::Node(self.shared.nodes.base(&image, span, display)))
             }
+            From::Files(name) => Some(FilesFrom::Node(self.shared.nodes.context(&name, span))),
             From::Stage(index) if index < self.index => {
                 self.shared.states[index].as_ref().map(|state| FilesFrom::Node(state.root))
             }

@@ -38,7 +38,7 @@ pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
     RunOp, Script, WorkdirOp,
 };
-pub use options::{Options, PROXY_ARGS, Selection};
+pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
 pub use stages::{BaseRequest, Bases};
 
 use crate::diagnostic::Diagnostic;

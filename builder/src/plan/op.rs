@@ -15,7 +15,7 @@ use crate::dockerfile::instruction::{Network, Security};
 pub enum BaseSource {
     /// An image of a store or registry.
     Image(Reference),
-    /// A context given by name with `--build-context`.
+    /// The image that a name of `--build-context` stands for.
     NamedContext(String),
 }
 
@@ -43,8 +43,10 @@ impl BaseImage {
 pub enum Op {
     /// An empty root.
     Scratch,
-    /// The root of an image or named context.
+    /// The root of an image.
     Base(BaseImage),
+    /// The files of a context given by name with `--build-context`.
+    NamedContext(String),
     /// Runs a command in the root of its first input.
     Run(Box<RunOp>),
     /// Copies into the root of its first input.
@@ -248,6 +250,6 @@ pub(super) fn references(op: &mut Op) -> Vec<&mut NodeId> {
     match op {
         Op::Run(run) => run.mounts.iter_mut().filter_map(|mount| mount.kind.node_mut()).collect(),
         Op::Copy(copy) => copy.sources.iter_mut().filter_map(CopySource::node_mut).collect(),
-        Op::Scratch | Op::Base(_) | Op::Workdir(_) | Op::Download(_) | Op::Git(_) => Vec::new(),
+        Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Workdir(_) | Op::Download(_) | Op::Git(_) => Vec::new(),
     }
 }

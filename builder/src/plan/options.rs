@@ -1,8 +1,8 @@
 //! What a build is asked to do, apart from its Dockerfile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use dhow_layer_store::oci::Platform;
+use dhow_layer_store::oci::{Platform, Reference};
 
 /// Which stages are planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,6 +12,21 @@ pub enum Selection {
     Needed,
     /// Every stage, as the rules want it. Base images that are not resolved count as empty.
     All,
+}
+
+/// What a name of `--build-context` stands for, as far as that decides the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContextKind {
+    /// An image of a store or registry (`docker-image://`).
+    Image(Reference),
+    /// Nothing at all (`docker-image://scratch`).
+    Scratch,
+    /// Another stage of the file (`target:`).
+    Stage(String),
+    /// An image that the caller has (`oci-layout://`).
+    OwnImage,
+    /// Files: a directory, a repository, a download.
+    Files,
 }
 
 /// The arguments of a build.
@@ -27,8 +42,8 @@ pub struct Options {
     pub host: Platform,
     /// `--label`, added to the image of the target.
     pub labels: BTreeMap<String, String>,
-    /// The names of `--build-context`.
-    pub named_contexts: BTreeSet<String>,
+    /// `--build-context`, by name.
+    pub named_contexts: BTreeMap<String, ContextKind>,
     /// Which stages are planned.
     pub selection: Selection,
 }
@@ -42,7 +57,7 @@ impl Options {
             platform: None,
             host,
             labels: BTreeMap::new(),
-            named_contexts: BTreeSet::new(),
+            named_contexts: BTreeMap::new(),
             selection: Selection::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::observation::{Fact, Observation};
 use super::op::{BaseImage, BaseSource};
-use super::options::{Options, Selection};
+use super::options::{ContextKind, Options, Selection};
 use super::scope::{globals, word_error};
 use super::unneeded;
 use crate::diagnostic::Diagnostic;
@@ -26,6 +26,8 @@ pub(super) enum From {
     Scratch,
     Stage(usize),
     Base(BaseImage),
+    /// The files of the named context.
+    Files(String),
 }
 
 /// A stage and what is known of it before it is lowered.
@@ -122,7 +124,7 @@ impl<'a> Stages<'a> {
         };
         let replaced = stage.name().is_some_and(|name| self.is_named_context(name));
         let base = match (replaced, stage.name()) {
-            (true, Some(name)) => From::Base(self.named(name, platform.as_ref())),
+            (true, Some(name)) => self.named(name, platform.as_ref(), stage.from.base.span, diagnostics)?,
             _ => self.base(&name?, stage.from.base.span, platform.as_ref(), diagnostics)?,
         };
         Some(StageNode { stage, base, replaced, needed: false, triggers: Vec::new() })
@@ -209,7 +211,7 @@ impl<'a> Stages<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<From> {
         if self.is_named_context(name) {
-            return Some(From::Base(self.named(name, platform)));
+            return self.named(name, platform, span, diagnostics);
         }
         let reference: Reference = match name.parse() {
             Ok(reference) => reference,
@@ -223,19 +225,40 @@ impl<'a> Stages<'a> {
         let familiar = reference.familiar();
         let short = familiar.strip_suffix(":latest").unwrap_or(&familiar);
         if self.is_named_context(short) {
-            return Some(From::Base(self.named(short, platform)));
+            return self.named(short, platform, span, diagnostics);
         }
         let platform = platform.unwrap_or(self.options.target_platform()).clone();
         Some(From::Base(BaseImage { source: BaseSource::Image(reference), platform }))
     }
 
     fn is_named_context(&self, name: &str) -> bool {
-        !matches!(name, "scratch" | "context") && self.options.named_contexts.contains(name)
+        !matches!(name, "scratch" | "context") && self.options.named_contexts.contains_key(name)
     }
 
-    fn named(&self, name: &str, platform: Option<&Platform>) -> BaseImage {
+    /// What the named context `name` stands for.
+    fn named(
+        &self,
+        name: &str,
+        platform: Option<&Platform>,
+        span: Span,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<From> {
         let platform = platform.unwrap_or(self.options.target_platform()).clone();
-        BaseImage { source: BaseSource::NamedContext(name.to_owned()), platform }
+        let image = |source| Some(From::Base(BaseImage { source, platform }));
+        match self.options.named_contexts.get(name)? {
+            ContextKind::Image(reference) => image(BaseSource::Image(reference.clone())),
+            ContextKind::OwnImage => image(BaseSource::NamedContext(name.to_owned())),
+            ContextKind::Scratch => Some(From::Scratch),
+            ContextKind::Files => Some(From::Files(name.to_owned())),
+            ContextKind::Stage(stage) => {
+                let index = self.dockerfile.stage_named(stage);
+                if index.is_none() {
+                    let message = format!("the context `{name}` is to be the stage `{stage}`, which does not exist");
+                    diagnostics.push(Diagnostic::error("unknown-stage", span, message));
+                }
+                index.map(From::Stage)
+            }
+        }
     }
 
     /// What `--from` of `COPY`, where stages have numbers too, or `from` of a mount refers to.
@@ -291,7 +314,7 @@ impl<'a> Stages<'a> {
             match &base {
                 From::Stage(base) => waiting.push(*base),
                 From::Base(image) => self.request(index, image, bases),
-                From::Scratch => {}
+                From::Scratch | From::Files(_) => {}
             }
             if self.nodes[index].replaced {
                 continue;
@@ -317,7 +340,7 @@ impl<'a> Stages<'a> {
 
     fn triggers(&self, index: usize, base: &From, bases: &Bases, diagnostics: &mut Vec<Diagnostic>) -> Vec<Trigger> {
         let expressions: Vec<String> = match base {
-            From::Scratch => Vec::new(),
+            From::Scratch | From::Files(_) => Vec::new(),
             From::Base(image) => bases.get(image).map(|config| config.config.on_build.clone()).unwrap_or_default(),
             From::Stage(base) => onbuilds(self.nodes[*base].stage).collect(),
         };

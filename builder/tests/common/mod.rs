@@ -6,17 +6,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use dhow_builder::ignore::IgnoreRules;
 use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
-    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Event, EventSink, ImageSource,
-    PullPolicy, ResolvedImage, RunDefaults, SourceError, build,
+    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, DownloadRequest, Downloaded, Event,
+    EventSink, ImageSource, NamedContexts, PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{LayerId, Stack, Store, StoreOptions};
@@ -49,7 +51,21 @@ pub struct Site {
     pub run: RunDefaults,
     pub cache: CacheUse,
     pub cancel: CancelToken,
+    /// Directories that are contexts by name.
+    pub contexts: BTreeMap<String, PathBuf>,
+    /// What servers have, by URL.
+    pub files: Mutex<BTreeMap<String, WebFile>>,
+    /// What was asked of them: a URL each, with ` (unchanged)` where nothing was sent.
+    pub asked: Mutex<Vec<String>>,
     images: BTreeMap<String, ResolvedImage>,
+}
+
+/// A file on a server.
+#[derive(Clone, Default)]
+pub struct WebFile {
+    pub content: Vec<u8>,
+    pub etag: Option<String>,
+    pub modified: Option<SystemTime>,
 }
 
 impl Site {
@@ -74,6 +90,9 @@ impl Site {
             run: RunDefaults::default(),
             cache: CacheUse::Use,
             cancel: CancelToken::new(),
+            contexts: BTreeMap::new(),
+            files: Mutex::default(),
+            asked: Mutex::default(),
             images: BTreeMap::new(),
         };
         if Path::new(BUSYBOX).exists() {
@@ -157,7 +176,17 @@ impl Site {
             jobs: NonZeroUsize::new(4).unwrap(),
             run: &self.run,
         };
-        build(&request, BuildEnv { store: &self.store, images: self, events: self, cancel: &self.cancel })
+        build(
+            &request,
+            BuildEnv {
+                store: &self.store,
+                images: self,
+                remote: self,
+                contexts: self,
+                events: self,
+                cancel: &self.cancel,
+            },
+        )
     }
 
     /// Builds, and fails the test with the whole error otherwise.
@@ -294,5 +323,31 @@ impl ImageSource for Site {
 
     fn fetch(&self, _: &[LayerId]) -> Result<(), SourceError> {
         Err("all layers are here".into())
+    }
+}
+
+impl RemoteSource for Site {
+    fn download(&self, request: &DownloadRequest<'_>, into: &mut dyn Write) -> Result<Downloaded, SourceError> {
+        let files = self.files.lock().unwrap();
+        let file = files.get(request.url).ok_or("no such file")?;
+        let is_same = file.etag.is_some() && file.etag.as_deref() == request.etag;
+        let what = if is_same { " (unchanged)" } else { "" };
+        self.asked.lock().unwrap().push(format!("{}{what}", request.url));
+        if is_same {
+            return Ok(Downloaded::Unchanged);
+        }
+        into.write_all(&file.content)?;
+        Ok(Downloaded::New { etag: file.etag.clone(), modified: file.modified })
+    }
+}
+
+impl NamedContexts for Site {
+    fn image(&self, name: &str, _: &Platform) -> Result<ResolvedImage, SourceError> {
+        self.images.get(&format!("{name}:latest")).cloned().ok_or_else(|| "no such image".into())
+    }
+
+    fn files(&self, name: &str) -> Result<BuildContext, SourceError> {
+        let path = self.contexts.get(name).ok_or("no such directory")?;
+        Ok(BuildContext::open(path, IgnoreRules::default(), &self.store)?)
     }
 }

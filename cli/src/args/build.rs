@@ -17,10 +17,20 @@ pub(crate) enum ProgressKind {
     Quiet,
 }
 
+/// How misses are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainKind {
+    /// A line with the step's progress.
+    Text,
+    /// One document on standard output when the build has ended, instead of the image's names.
+    Json,
+}
+
 /// `dhow build`
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// Directory with the files that COPY and ADD may see
+    /// Directory with the files that COPY and ADD may see; `-` for a tar or a Dockerfile on standard input; or the URL of
+    /// a git repository (`#ref:dir`), a tar or a Dockerfile
     #[arg(value_name = "CONTEXT")]
     pub(crate) context: String,
     /// Name of the image, `name[:tag]`; may be repeated
@@ -29,6 +39,10 @@ pub(crate) struct BuildArgs {
     /// The Dockerfile, `-` for standard input [default: CONTEXT/Dockerfile]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Put something in the place of a stage, an image or a `--from`: a directory, `docker-image://NAME`,
+    /// `oci-layout://DIR[:TAG|@DIGEST]`, `target:STAGE`, or the URL of a file or git repository
+    #[arg(long = "build-context", value_name = "NAME=SOURCE")]
+    pub(crate) build_contexts: Vec<String>,
     /// Stop after this stage
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
@@ -62,7 +76,7 @@ pub(crate) struct BuildArgs {
     /// Platform of the image, such as linux/amd64
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
-    /// Steps that may run at the same time [default: number of processors]
+    /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
     /// Push the image to the registries of its names when it is built
@@ -71,9 +85,10 @@ pub(crate) struct BuildArgs {
     /// Disk that the build cache may take: bytes (10g) or a part of the disk [default: 20%]
     #[arg(long, env = "DHOW_KEEP_STORAGE", value_name = "SIZE", hide_env_values = true)]
     pub(crate) keep_storage: Option<String>,
-    /// Say why steps are not in the cache
-    #[arg(long)]
-    pub(crate) explain: bool,
+    /// Say why steps are not in the cache: in the progress, or as JSON on standard output
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    #[arg(value_name = "FORM")]
+    pub(crate) explain: Option<ExplainKind>,
     /// Check the Dockerfile and build nothing; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     pub(crate) check: bool,

@@ -14,6 +14,8 @@ pub(crate) enum CacheCommand {
     Du(CacheDuArgs),
     /// Remove parts of the build cache, what was not used for longest first
     Prune(CachePruneArgs),
+    /// Say why a step had to be executed, and what decides whether it is found again
+    Why(CacheWhyArgs),
 }
 
 /// `dhow builder …` and `dhow buildx …`
@@ -71,6 +73,17 @@ pub(crate) struct CachePruneArgs {
     /// Stop when the cache takes no more than this: bytes (10g) or a part of the disk (20%)
     #[arg(long, alias = "max-used-space", value_name = "SIZE")]
     pub(crate) keep_storage: Option<String>,
+}
+
+/// `dhow cache why`
+#[derive(Debug, Args)]
+pub(crate) struct CacheWhyArgs {
+    /// The beginning of a key, or words of the step, such as `RUN make`
+    #[arg(value_name = "KEY|STEP")]
+    pub(crate) step: String,
+    /// `json` or a Go template
+    #[arg(long)]
+    pub(crate) format: Option<String>,
 }
 
 /// `--filter` of the cache's commands

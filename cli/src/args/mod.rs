@@ -17,8 +17,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use build::{BuildArgs, FmtArgs, ParseArgs, ProgressKind};
-pub(crate) use cache::{BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs};
+pub(crate) use build::{BuildArgs, ExplainKind, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use cache::{
+    BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
+};
 pub(crate) use container::{
     ContainerCommand, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs, WaitArgs,
 };

@@ -21,7 +21,6 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("", "--disable-content-trust", "content trust is not supported"),
     ("build", "--output", LATER),
     ("build", "-o", LATER),
-    ("build", "--build-context", LATER),
     ("build", "--cache-from", "the cache is local until it can be shared through registries"),
     ("build", "--cache-to", "the cache is local until it can be shared through registries"),
     ("build", "--squash", LATER),

@@ -140,6 +140,7 @@ fn cache(app: &App, command: CacheCommand) -> anyhow::Result<Exit> {
         CacheCommand::Ls(args) => cache::ls(app, &args),
         CacheCommand::Du(args) => cache::du(app, &args),
         CacheCommand::Prune(args) => cache::prune(app, &args),
+        CacheCommand::Why(args) => cache::why(app, &args),
     }
 }
 

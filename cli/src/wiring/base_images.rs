@@ -1,6 +1,5 @@
 //! Base images of a build: from the store, else from their registry.
 
-use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
 use dhow_builder::{ImageSource, PullPolicy, ResolvedImage, SourceError};
@@ -11,6 +10,7 @@ use dhow_registry_client::{ClientOptions, Fetch, PullOptions, Transfer};
 use super::client::client_options;
 use super::network::Network;
 use super::pull::{Direction, transfer_with};
+use super::remote::boxed;
 use crate::app::App;
 use crate::ui::Mode;
 
@@ -95,13 +95,5 @@ impl ImageSource for BaseImages {
 
     fn fetch(&self, layers: &[LayerId]) -> Result<(), SourceError> {
         self.with_remote(|remote| remote.network.run(remote.transfer.fetch_layers(layers))).map_err(boxed)
-    }
-}
-
-/// The error with its type, so that its hint and its code are found again.
-fn boxed(error: anyhow::Error) -> SourceError {
-    match error.downcast::<dhow_registry_client::Error>() {
-        Ok(error) => Box::new(error),
-        Err(error) => Box::<dyn Error + Send + Sync>::from(error),
     }
 }

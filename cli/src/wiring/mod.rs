@@ -7,6 +7,7 @@ mod client;
 mod image;
 mod network;
 mod pull;
+mod remote;
 mod store;
 mod watch;
 
@@ -17,4 +18,5 @@ pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
 pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
+pub(crate) use remote::Remote;
 pub(crate) use store::sweep;

@@ -76,3 +76,36 @@ fn the_cache_is_listed_measured_and_pruned() {
     assert_eq!(dhow.ok(["cache", "ls", "-q"]), "");
     dhow.ok(["run", "--rm", "kept", "true"]);
 }
+
+#[test]
+fn misses_are_explained_in_words_and_as_json() {
+    need!(skip::root());
+    let dhow = Dhow::new();
+    need!(import_busybox(&dhow));
+    let dockerfile = format!("FROM {BUSYBOX}\nCOPY a /\nRUN echo 1\n");
+    let folder = context(&dhow, "why", &[("Dockerfile", dockerfile.as_str()), ("a", "A")]);
+    dhow.ok(["build", "-t", "why", text(&folder)]);
+    context(&dhow, "why", &[("a", "B")]);
+    let built = dhow.run(["build", "--progress=plain", "--explain", "-t", "why", text(&folder)]);
+    assert!(built.stderr.contains("NOT CACHED: `a` changed"), "{}", built.stderr);
+    assert!(built.stdout.contains("Successfully tagged why"), "{}", built.stdout);
+
+    context(&dhow, "why", &[("Dockerfile", dockerfile.replace("echo 1", "exit 3").as_str())]);
+    let failed = dhow.run(["build", "--explain=json", "-t", "why", text(&folder)]);
+    assert_eq!(failed.code, Some(4));
+    let report: serde_json::Value = serde_json::from_str(&failed.stdout).expect("JSON and nothing else");
+    assert_eq!(report["image"], serde_json::Value::Null);
+    assert_eq!(report["steps"][0]["outcome"], "cached");
+    assert_eq!(report["steps"][1]["outcome"], "failed");
+    assert_eq!(report["steps"][1]["reasons"][0]["reason"], "command");
+    assert_eq!(report["steps"][1]["reasons"][0]["text"], "the command changed from `echo 1` to `exit 3`");
+
+    let why = dhow.ok(["cache", "why", "COPY a /"]);
+    assert!(why.contains("why:         `a` changed") && why.contains("never built before"), "{why}");
+    let key = dhow.ok(["cache", "ls", "--format", "{{.ID}}", "--filter", "description=RUN echo 1"]);
+    let json = dhow.ok(["cache", "why", "--format", "json", key.lines().next().expect("a key")]);
+    let step: serde_json::Value = serde_json::from_str(&json).expect("one step");
+    assert_eq!(step["Name"], "[3/3] RUN echo 1");
+    assert_eq!(step["Inputs"]["argv"][2], "echo 1");
+    assert!(dhow.fails(["cache", "why", "RUN nothing"]).contains("hint"));
+}

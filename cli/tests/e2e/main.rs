@@ -4,6 +4,7 @@
 //! is missing says `SKIP: why` and passes; with `DHOW_TEST_NO_SKIP=1` it fails.
 #![allow(clippy::print_stderr, reason = "a test that skips or differs says so on standard error")]
 
+mod add_from_web;
 mod archive;
 mod bad_archive;
 mod bad_build;
@@ -12,6 +13,7 @@ mod cache;
 mod case;
 mod conformance;
 mod context;
+mod contexts;
 mod debian;
 mod dhow;
 mod facts;
@@ -24,3 +26,4 @@ mod run;
 mod skip;
 mod spring_boot;
 mod user;
+mod web;

@@ -1,3 +1,5 @@
+//! What goes first from the cache, what it frees, and what stays.
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};

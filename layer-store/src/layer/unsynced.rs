@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::{Error, Result};
+use crate::{Error, Result, Store};
 
 const MARKER: &str = "unsynced";
 
@@ -34,10 +34,13 @@ pub(super) enum State {
     Doubtful,
 }
 
-/// Notes that the files in `layer` are not synced. Does not wait for the disk itself.
-pub(crate) fn mark(layer: &Path) -> Result<()> {
-    let path = layer.join(MARKER);
-    fs::write(&path, boot_id()?.as_slice()).map_err(Error::io("write", &path))
+impl Store {
+    /// Notes that the files in `layer` are not synced. Does not wait for the disk itself.
+    pub(crate) fn mark_unsynced(&self, layer: &Path) -> Result<()> {
+        let boot = boot_id()?;
+        let name = format!("{MARKER}-{}", String::from_utf8_lossy(boot).trim());
+        self.link_template(&name, boot, &layer.join(MARKER))
+    }
 }
 
 pub(crate) fn is_marked(layer: &Path) -> bool {
@@ -53,7 +56,8 @@ pub(super) fn state(layer: &Path) -> Result<State> {
     if marked != *boot_id()? {
         return Ok(State::Doubtful);
     }
-    let age = fs::metadata(&path).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+    // The marker is shared; the directory is as old as the last change to what is in it.
+    let age = fs::metadata(layer).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
     let settled = matches!(age, Ok(Ok(age)) if age > SETTLED) && is_idle();
     Ok(if settled { State::Settled } else { State::SinceThisBoot })
 }
@@ -100,17 +104,17 @@ mod tests {
     use std::fs::{self, File};
     use std::time::{Duration, SystemTime};
 
-    use super::{MARKER, State, mark, state, sync};
+    use super::{MARKER, State, boot_id, state, sync};
 
     #[test]
     fn doubt_comes_with_another_boot_and_goes_with_a_sync() {
         let layer = tempfile::tempdir().unwrap();
         let path = layer.path();
         assert_eq!(state(path).unwrap(), State::Synced);
-        mark(path).unwrap();
+        fs::write(path.join(MARKER), boot_id().unwrap()).unwrap();
         assert_eq!(state(path).unwrap(), State::SinceThisBoot);
         let old = SystemTime::now() - Duration::from_secs(100);
-        File::options().write(true).open(path.join(MARKER)).unwrap().set_modified(old).unwrap();
+        File::open(path).unwrap().set_modified(old).unwrap();
         // With a busy disk it does not pay to make sure.
         assert!(matches!(state(path).unwrap(), State::Settled | State::SinceThisBoot));
         fs::write(path.join(MARKER), "another boot").unwrap();

@@ -9,6 +9,7 @@ mod container;
 mod copy;
 mod links;
 mod merged;
+mod mount_points;
 mod overlay;
 mod settle;
 mod tree;
@@ -27,6 +28,7 @@ use crate::staging::StagingDir;
 use crate::{Error, Layer, Result, Stack, Store};
 
 pub use container::ContainerTree;
+pub use mount_points::MOUNT_POINTS;
 use overlay::Durability;
 pub(crate) use tree::make_dir;
 use tree::{TreeDirs, TreeOptions, WritableTree};
@@ -61,9 +63,23 @@ impl Store {
     /// # Errors
     /// [`Error::Mount`] where an overlay was asked for and cannot be had, and all that unpacking can say.
     pub fn prepare(&self, below: &Stack) -> Result<ActiveSnapshot> {
+        self.prepare_in(below, TreeDirs::new)
+    }
+
+    /// As [`prepare`](Self::prepare), for a process that will have files mounted over [`MOUNT_POINTS`]: where the layers
+    /// lack them, an overlay shows empty ones, which never become part of the layer. A copied tree does not have them.
+    ///
+    /// # Errors
+    /// As of [`prepare`](Self::prepare).
+    pub fn prepare_with_mount_points(&self, below: &Stack) -> Result<ActiveSnapshot> {
+        let beneath = mount_points::directory(self)?;
+        self.prepare_in(below, |directory| TreeDirs::new(directory).on(beneath))
+    }
+
+    fn prepare_in(&self, below: &Stack, dirs: impl FnOnce(&Path) -> TreeDirs) -> Result<ActiveSnapshot> {
         let lowers = self.unpacked(below)?;
         let staging = self.staging()?;
-        let dirs = TreeDirs::new(staging.path());
+        let dirs = dirs(staging.path());
         let tree = WritableTree::create(lowers, dirs, self.tree_options(Durability::Volatile))?;
         Ok(ActiveSnapshot { tree, staging })
     }
@@ -139,9 +155,8 @@ impl ActiveSnapshot {
     pub fn commit(self) -> Result<Layer> {
         let store = self.staging.store().clone();
         self.tree.finish(&self.staging.path().join("fs"))?;
-        let layer = store.publish_unsynced_layer(&self.staging)?;
-        self.staging.remove_later();
-        Ok(layer)
+        TreeDirs::NAMES.iter().try_for_each(|name| self.staging.remove_later(name))?;
+        store.publish_unsynced_layer(self.staging)
     }
 }
 

@@ -20,11 +20,22 @@ pub(super) struct TreeDirs {
     pub(super) fs: PathBuf,
     work: PathBuf,
     empty: PathBuf,
+    /// A directory that an overlay shows below all layers.
+    beneath: Option<PathBuf>,
 }
 
 impl TreeDirs {
+    /// The names that may be there.
+    pub(super) const NAMES: [&str; 3] = ["tree", "work", "empty"];
+
     pub(super) fn new(directory: &Path) -> Self {
-        Self { fs: directory.join("tree"), work: directory.join("work"), empty: directory.join("empty") }
+        let [fs, work, empty] = Self::NAMES.map(|name| directory.join(name));
+        Self { fs, work, empty, beneath: None }
+    }
+
+    /// The same, with `beneath` below all layers of an overlay.
+    pub(super) fn on(self, beneath: PathBuf) -> Self {
+        Self { beneath: Some(beneath), ..self }
     }
 }
 
@@ -158,11 +169,12 @@ fn mount(lowers: &[PathBuf], dirs: &TreeDirs, durability: Durability) -> Result<
     make_dir(&dirs.work)?;
     let upper = Some(Upper { upper: &dirs.fs, work: &dirs.work, durability });
     let scratch = dirs.fs.parent().unwrap_or(&dirs.fs);
-    if !lowers.is_empty() {
-        return overlay::mount(lowers, upper, scratch);
+    let mut all: Vec<PathBuf> = dirs.beneath.iter().chain(lowers).cloned().collect();
+    if all.is_empty() {
+        make_dir(&dirs.empty)?;
+        all.push(dirs.empty.clone());
     }
-    make_dir(&dirs.empty)?;
-    overlay::mount(std::slice::from_ref(&dirs.empty), upper, scratch)
+    overlay::mount(&all, upper, scratch)
 }
 
 /// Makes a directory of mode 0755 whatever the umask, unless it is there.

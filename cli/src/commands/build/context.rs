@@ -1,22 +1,20 @@
-//! What a build reads: its Dockerfile and its context, a directory or a tar on standard input.
+//! What a build reads: its Dockerfile and its context, a directory, a tar on standard input or a file from the web.
 
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use anyhow::Context;
 use dhow_builder::BuildContext;
 use dhow_builder::ignore::IgnoreRules;
 use dhow_builder::source::SourceFile;
-use dhow_layer_store::{Decompressor, Root, StagingDir, Store, Whiteouts, unpack};
+use dhow_layer_store::Store;
 
 use super::dockerfile::{self, STDIN};
+use super::fetched::{BLOCK, Fetched, inside, is_archive};
 use crate::args::BuildArgs;
+use crate::exit::Exit;
 use crate::problem::Problem;
-
-/// Bytes that tell a tar from a text: its first block.
-const BLOCK: usize = 512;
-/// Where a tar's first block says that it is one.
-const MAGIC: std::ops::Range<usize> = 257..262;
+use crate::wiring::Remote;
 
 /// A Dockerfile and the ignore file that goes with it, for those who build nothing.
 pub(super) struct Text {
@@ -54,24 +52,32 @@ pub(super) struct Input {
     pub(super) dockerfile: SourceFile,
     /// The context; none with a Dockerfile alone.
     pub(super) context: Option<BuildContext>,
-    /// Where a tar was unpacked; it goes with the build.
-    _staging: Option<StagingDir>,
+    /// Where a context from elsewhere is; it goes with the build.
+    _fetched: Option<Fetched>,
 }
 
 impl Input {
     /// Opens what the command line names.
     ///
     /// # Errors
-    /// There is no such directory, or no Dockerfile.
-    pub(super) fn open(args: &BuildArgs, store: &Store) -> anyhow::Result<Self> {
+    /// There is no such context, or no Dockerfile.
+    pub(super) fn open(args: &BuildArgs, store: &Store, remote: &Remote) -> anyhow::Result<Self> {
         if args.context == "-" {
             return Self::from_stdin(args, store);
+        }
+        if is_remote(&args.context) {
+            let fetched = Fetched::download(&args.context, store, remote)
+                .with_context(|| format!("cannot get the context `{}`", args.context))?;
+            return match fetched.unpack_file(store)? {
+                true => Self::of_fetched(args, fetched, store),
+                false => Self::of_download(args, fetched, store),
+            };
         }
         let path = directory(&args.context)?;
         let found = dockerfile::read(args.file.as_deref(), Some(path))?;
         let rules = dockerfile::ignore_rules(found.path.as_deref(), path)?;
         let context = BuildContext::open(path, rules, store)?;
-        Ok(Self { dockerfile: found.source, context: Some(context), _staging: None })
+        Ok(Self { dockerfile: found.source, context: Some(context), _fetched: None })
     }
 
     /// A tar is the context with the Dockerfile in it; any other text is a Dockerfile without context.
@@ -82,29 +88,55 @@ impl Input {
         let begun = first_block()?;
         if !is_archive(&begun) {
             let source = SourceFile::new(STDIN, dockerfile::from_stdin(begun)?);
-            return Ok(Self { dockerfile: source, context: None, _staging: None });
+            return Ok(Self { dockerfile: source, context: None, _fetched: None });
         }
-        let staging = store.staging()?;
-        let tar: Chain<Cursor<Vec<u8>>, io::Stdin> = Cursor::new(begun).chain(io::stdin());
-        let root = Root::open(staging.path())?.with_ownership(store.options().ownership)?;
-        unpack(Decompressor::new(tar)?, &root, Whiteouts::Literal)?;
-        let inside = args.file.as_deref().unwrap_or(Path::new(STDIN));
-        let file = args.file.as_ref().map(|file| staging.path().join(file.strip_prefix("/").unwrap_or(file)));
-        let found = dockerfile::read(file.as_deref(), Some(staging.path()))
-            .with_context(|| format!("the archive on standard input has no usable `{}`", inside.display()))?;
-        let name = found.path.as_deref().and_then(|path| path.strip_prefix(staging.path()).ok());
+        let fetched = Fetched::new(store)?;
+        fetched.unpack(Cursor::new(begun).chain(io::stdin()), store)?;
+        Self::of_fetched(args, fetched, store)
+    }
+
+    /// A context of many files, with the Dockerfile among them unless it comes from standard input.
+    fn of_fetched(args: &BuildArgs, fetched: Fetched, store: &Store) -> anyhow::Result<Self> {
+        let top = fetched.path();
+        let found = match args.file.as_deref() {
+            Some(file) if file == Path::new("-") => dockerfile::read(Some(file), None)?,
+            file => {
+                let names = file.map_or(dockerfile::NAMES.map(Path::new).to_vec(), |file| vec![file]);
+                // A link in it leads to nothing outside of it.
+                let path = names.iter().filter_map(|name| inside(&top, name).ok()).find(|path| path.is_file());
+                let missing =
+                    || Problem::new(format!("the context has no `{}`", names[0].display())).exit(Exit::Dockerfile);
+                dockerfile::read(Some(&path.ok_or_else(missing)?), None)?
+            }
+        };
+        let name = found.path.as_deref().and_then(|path| path.strip_prefix(&top).ok());
         let name = name.map_or(STDIN.to_owned(), |name| name.display().to_string());
         let dockerfile = SourceFile::new(name, found.source.text());
-        // As for docker, what was packed into a tar was chosen; an ignore file has been heeded then.
-        let context = BuildContext::open(staging.path(), IgnoreRules::default(), store)?;
-        Ok(Self { dockerfile, context: Some(context), _staging: Some(staging) })
+        // As for docker, what was packed or committed was chosen: no ignore file hides anything of it.
+        let context = BuildContext::open(&top, IgnoreRules::default(), store)?;
+        Ok(Self { dockerfile, context: Some(context), _fetched: Some(fetched) })
+    }
+
+    /// A Dockerfile that is its own context, under the reference's name for it.
+    fn of_download(args: &BuildArgs, fetched: Fetched, store: &Store) -> anyhow::Result<Self> {
+        let file = match args.file.as_deref() {
+            Some(file) if file == Path::new("-") => file.to_owned(),
+            Some(file) => {
+                let text = format!("`{}` is a single file: there is no `{}` in it", args.context, file.display());
+                return Err(Problem::usage(text).into());
+            }
+            None => fetched.file(),
+        };
+        let text = dockerfile::read(Some(&file), None)?.source;
+        let context = BuildContext::open(&fetched.path(), IgnoreRules::default(), store)?;
+        Ok(Self { dockerfile: SourceFile::new(STDIN, text.text()), context: Some(context), _fetched: Some(fetched) })
     }
 }
 
 /// The directory that a context names.
 fn directory(context: &str) -> anyhow::Result<&Path> {
     if is_remote(context) {
-        return Err(Problem::usage(format!("a context from `{context}` is not supported yet"))
+        return Err(Problem::usage(format!("`{context}` is not on this machine: only files that are can be checked"))
             .hint("fetch it into a directory first")
             .into());
     }
@@ -125,12 +157,6 @@ fn first_block() -> anyhow::Result<Vec<u8>> {
     Ok(begun)
 }
 
-/// Whether the bytes begin a tar or a compressed file.
-fn is_archive(begun: &[u8]) -> bool {
-    const COMPRESSED: [&[u8]; 4] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], b"BZh", &[0xfd, b'7', b'z', b'X', b'Z']];
-    begun.get(MAGIC) == Some(b"ustar") || COMPRESSED.iter().any(|magic| begun.starts_with(magic))
-}
-
 /// Contexts that docker would fetch.
 fn is_remote(context: &str) -> bool {
     let schemes = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
@@ -139,17 +165,10 @@ fn is_remote(context: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_archive, is_remote};
+    use super::is_remote;
 
     #[test]
-    fn archives_are_told_from_texts() {
-        let mut tar = vec![0; 512];
-        tar[257..262].copy_from_slice(b"ustar");
-        for (bytes, expected) in
-            [(&tar[..], true), (&[0x1f, 0x8b, 8][..], true), (b"FROM scratch\n", false), (b"", false)]
-        {
-            assert_eq!(is_archive(bytes), expected);
-        }
+    fn what_is_fetched_is_told_from_directories() {
         assert!(is_remote("https://example.org/x.git#main"));
         assert!(!is_remote("./github.com"));
     }

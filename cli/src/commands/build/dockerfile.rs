@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 
 /// Names that are taken for a Dockerfile when none is given, in order.
-const NAMES: [&str; 3] = ["Dockerfile", "dockerfile", "Containerfile"];
+pub(super) const NAMES: [&str; 3] = ["Dockerfile", "dockerfile", "Containerfile"];
 /// What messages call a Dockerfile that has no name.
 pub(super) const STDIN: &str = "Dockerfile";
 

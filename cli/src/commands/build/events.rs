@@ -1,9 +1,8 @@
 //! Shows the events of a build.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use dhow_builder::{Event, EventSink};
 
+use super::account::Account;
 use crate::ui::BuildProgress;
 
 /// Where a build's events go.
@@ -12,15 +11,13 @@ pub(super) struct Sink<'a> {
     pub(super) progress: &'a BuildProgress,
     /// Whether to say why steps are not in the cache.
     pub(super) explains: bool,
-    /// Becomes true when a step begins to be executed.
-    pub(super) ran: &'a AtomicBool,
+    /// What becomes of the steps.
+    pub(super) account: &'a Account,
 }
 
 impl EventSink for Sink<'_> {
     fn event(&self, event: Event) {
-        if matches!(event, Event::Started { .. }) {
-            self.ran.store(true, Ordering::Relaxed);
-        }
+        self.account.note(&event);
         show(self.progress, event);
     }
 

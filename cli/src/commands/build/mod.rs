@@ -1,16 +1,18 @@
 //! `dhow build`: a Dockerfile and a context become an image with names.
 
+mod account;
 mod call;
 mod context;
 mod dockerfile;
 mod error;
 mod events;
+mod fetched;
+mod named;
 mod request;
 
 use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,17 +25,19 @@ use serde_json::json;
 use super::push::push;
 use super::tag::new_name;
 use crate::app::App;
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, ExplainKind};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
-use crate::wiring::{BaseImages, Budget};
+use crate::wiring::{BaseImages, Budget, Remote};
 
+use account::Account;
 use call::Call;
 use context::{Input, Text};
 use events::Sink;
+use named::Contexts;
 use request::Settings;
 
 /// How long steps may take to end and clean up after an interrupt.
@@ -52,14 +56,18 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let on_signal = cancel.clone();
     let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
     let budget = args.keep_storage.as_deref().map_or(Ok(Budget::default()), Budget::parse)?;
-    let ran = AtomicBool::new(false);
-    let made = interrupt.or(make(app, args, mode, (&cancel, &ran)));
+    let account = Account::default();
+    let made = interrupt.or(make(app, args, mode, (&cancel, &account)));
     let store = app.store()?;
     if let Ok(image) = &made {
         names.iter().try_for_each(|name| store.tag(name, image, None))?;
     }
     // What was found in the cache has not made it larger.
-    let kept = if ran.into_inner() { budget.enforce(&store) } else { Ok(()) };
+    let kept = if account.ran() { budget.enforce(&store, account.written()) } else { Ok(()) };
+    if args.explain == Some(ExplainKind::Json) {
+        let image = made.as_ref().ok().map(ToString::to_string);
+        output::print(&format!("{:#}\n", json!({ "image": image, "steps": account.steps() })))?;
+    }
     let image = made?;
     kept?;
     write_files(args, &image, &names, &store)?;
@@ -70,16 +78,18 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Builds the image; `ran` becomes true if a step had to be executed.
+/// Builds the image; `account` hears what becomes of its steps.
 fn make(
     app: &App,
     args: &BuildArgs,
     mode: Mode,
-    (cancel, ran): (&CancelToken, &AtomicBool),
+    (cancel, account): (&CancelToken, &Account),
 ) -> anyhow::Result<ImageId> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
-    let input = Input::open(args, &store)?;
+    let remote = Remote::new(app)?;
+    let input = Input::open(args, &store, &remote)?;
+    let contexts = Contexts::new(&settings.named, &store, &remote);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,
@@ -91,8 +101,10 @@ fn make(
     };
     let images = BaseImages::new(app, mode)?;
     let progress = BuildProgress::new(mode);
-    let sink = Sink { progress: &progress, explains: args.explain, ran };
-    let built = build(&request, BuildEnv { store: &store, images: &images, events: &sink, cancel });
+    let sink = Sink { progress: &progress, explains: args.explain.is_some(), account };
+    let (images, remote, contexts) = (&images, &remote, &contexts);
+    let env = BuildEnv { store: &store, images, remote, contexts, events: &sink, cancel };
+    let built = build(&request, env);
     progress.end();
     Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
 }
@@ -126,6 +138,9 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn report(args: &BuildArgs, image: &ImageId, names: &[Reference]) -> anyhow::Result<()> {
+    if args.explain == Some(ExplainKind::Json) {
+        return Ok(());
+    }
     if args.quiet {
         return output::println(&image.to_string());
     }

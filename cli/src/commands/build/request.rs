@@ -12,16 +12,24 @@ use dhow_builder::{CacheUse, InsecureRuns, PullPolicy, RunDefaults};
 use dhow_layer_store::oci::Platform;
 use dhow_runtime::Resources;
 
+use super::named::Named;
 use crate::app::App;
 use crate::args::BuildArgs;
 use crate::environment::Environment;
 use crate::format::human;
 use crate::problem::Problem;
 
+/// Steps at once for each processor, if nothing else is asked for: many only wait, for a network or for a disk.
+const JOBS_PER_CORE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+/// And at least so many.
+const FEWEST_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+
 /// Everything but the Dockerfile and the context.
 pub(super) struct Settings {
     /// Target, arguments, platform, labels.
     pub(super) options: Options,
+    /// `--build-context`.
+    pub(super) named: Named,
     /// Whether the cache is used.
     pub(super) cache: CacheUse,
     /// Whether base images are looked up again.
@@ -42,15 +50,18 @@ impl Settings {
             true => Err(Problem::usage("images for several platforms at once are not supported yet").into()),
             false => text.parse::<Platform>().map_err(anyhow::Error::from),
         });
+        let named = Named::parse(&args.build_contexts)?;
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
             build_args: build_args(&args.build_args, &app.environment),
             platform: platform.transpose()?,
             labels: labels(&args.labels),
+            named_contexts: named.kinds(),
             ..Options::new(Platform::host())
         };
         Ok(Self {
             options,
+            named,
             cache: if args.no_cache { CacheUse::Ignore } else { CacheUse::Use },
             pull: if args.pull { PullPolicy::Always } else { PullPolicy::Missing },
             jobs: jobs(args.jobs)?,
@@ -82,7 +93,10 @@ fn labels(typed: &[String]) -> BTreeMap<String, String> {
 fn jobs(typed: Option<usize>) -> Result<NonZeroUsize, Problem> {
     match typed {
         Some(count) => NonZeroUsize::new(count).ok_or_else(|| Problem::usage("`--jobs` must be at least 1")),
-        None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        None => {
+            let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            Ok(cores.saturating_mul(JOBS_PER_CORE).max(FEWEST_JOBS))
+        }
     }
 }
 

@@ -5,7 +5,9 @@ mod filter;
 mod ls;
 mod prune;
 mod row;
+mod why;
 
 pub(crate) use du::run as du;
 pub(crate) use ls::run as ls;
 pub(crate) use prune::run as prune;
+pub(crate) use why::run as why;
