@@ -14,7 +14,7 @@ pub(super) fn find(dockerfile: &Dockerfile) -> Vec<Diagnostic> {
     let stages = dockerfile.stages.iter();
     let statements = dockerfile.global_args.iter().chain(stages.clone().flat_map(|stage| &stage.statements));
     let comments = stages.flat_map(|stage| &stage.comments).chain(statements.flat_map(|s| &s.comments));
-    let switches = comments.filter_map(|comment| switch(comment));
+    let switches = comments.filter_map(switch);
     directives.map(|directive| directive.value.clone()).chain(switches).flat_map(|text| unknown(&text)).collect()
 }
 
