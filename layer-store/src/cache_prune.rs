@@ -40,9 +40,12 @@ impl Store {
     /// Other processes use the store ([`Error::InUse`]), an entry is damaged, or the file system refuses.
     pub fn prune_cache(&self, prune: &CachePrune<'_>) -> Result<CachePruned> {
         // What is over budget now is looked at before the lock, so that those who are within wait for nobody.
-        if victims(&self.cache_usage()?, prune).is_empty() {
+        let usage = self.cache_usage()?;
+        if victims(&usage, prune).is_empty() {
+            self.note_cache_size(usage.total());
             return Ok(CachePruned::default());
         }
+        self.forget_cache_size();
         let mut pruned = Vec::new();
         let mut swept = self.sweep_after(prune.sweep, |trash| {
             for item in victims(&self.cache_usage()?, prune) {

@@ -77,6 +77,7 @@ impl Store {
         check_containers(&found.image, name_or_id, force, containers)?;
         let mut removed = self.untag_all(leaving)?;
         self.forget_image(&found.image)?;
+        self.forget_cache_size();
         removed.push(Removed::Deleted(found.image));
         Ok(removed)
     }

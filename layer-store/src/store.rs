@@ -19,6 +19,7 @@
 //!        contexts/<device>-<inode>    digests of a build context's files (written by the builder; may be removed)
 //!        listings/<hex>               files of copied selections, to explain cache misses (as `contexts`)
 //!        steps.lock                   byte-range locks: who executes which build step (the builder)
+//!        cache-account                about how much the build cache takes (`cache_account.rs`)
 //!        mount-points/                empty files that overlays of build steps show below all layers (`snapshot/mount_points.rs`)
 //!        new-layer/                   files that new layers begin with, as hard links (`layer/template.rs`)
 //!        cache-mounts/<hex>-<n>/      directories of `RUN --mount=type=cache` (`data`, and `lock` for its flock)

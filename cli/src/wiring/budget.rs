@@ -49,14 +49,17 @@ impl Budget {
         Ok((disk.f_blocks as f64 * disk.f_frsize as f64 * percent / 100.0) as u64)
     }
 
-    /// Removes what is over budget, least recently used first. While other processes use the store nothing goes: the
+    /// Removes what is over budget now that a build wrote so many bytes, least recently used first. While other processes use the store nothing goes: the
     /// last of them does it.
     ///
     /// # Errors
     /// The store is damaged or cannot be written.
-    pub(crate) fn enforce(self, store: &Store) -> anyhow::Result<()> {
+    pub(crate) fn enforce(self, store: &Store, written: u64) -> anyhow::Result<()> {
         // A budget of 0 bytes means 0, not that nothing limits what is removed.
         let keep = self.bytes(store)?.max(1);
+        if store.is_cache_within(keep, written) {
+            return Ok(());
+        }
         match store.prune_cache(&CachePrune { choose: &|_| true, keep, sweep: SweepOptions::default() }) {
             Ok(_) | Err(Error::InUse(_)) => Ok(()),
             Err(error) => Err(error.into()),

@@ -54,6 +54,14 @@ impl Account {
         state.steps.values().any(|step| step.outcome != "cached")
     }
 
+    /// Bytes that the steps added to the store: their layers, and about what is said of each.
+    pub(super) fn written(&self) -> u64 {
+        const RECORDS: u64 = 16 * 1024;
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let executed = state.steps.values().filter(|step| step.outcome != "cached");
+        executed.map(|step| step.usage.bytes_written + RECORDS).sum()
+    }
+
     /// All steps, in the order of the Dockerfile.
     pub(super) fn steps(&self) -> Value {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,8 +7,10 @@ mod dockerfile;
 mod error;
 mod events;
 mod fetched;
+mod limits;
 mod named;
 mod request;
+mod ssh;
 
 use std::fs;
 use std::io::IsTerminal;
@@ -64,7 +66,7 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
         names.iter().try_for_each(|name| store.tag(name, image, None))?;
     }
     // What was found in the cache has not made it larger.
-    let kept = if account.ran() { budget.enforce(&store) } else { Ok(()) };
+    let kept = if account.ran() { budget.enforce(&store, account.written()) } else { Ok(()) };
     if args.explain == Some(ExplainKind::Json) {
         let image = made.as_ref().ok().map(ToString::to_string);
         output::print(&format!("{:#}\n", json!({ "image": image, "steps": account.steps() })))?;

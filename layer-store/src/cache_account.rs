@@ -1,0 +1,99 @@
+//! About how much the build cache takes, so that not every build has to count it: the file `cache-account`.
+//!
+//! It holds two numbers of eight bytes, little endian: bytes, and when they were counted, in seconds since 1970. Builds add
+//! what they wrote. What they cannot know (directories of cache mounts, other processes) comes in with the next count,
+//! which is due after some minutes. A file of another size is as good as none.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::store::Store;
+
+const NAME: &str = "cache-account";
+
+/// So long a count is believed, in seconds.
+const BELIEVED: u64 = 600;
+
+/// A count and what was added since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Account {
+    bytes: u64,
+    counted: u64,
+}
+
+impl Store {
+    /// Adds `bytes` to what the cache takes. Whether it is within `budget` by a count of the last minutes; if not,
+    /// [`prune_cache`](Self::prune_cache) has to look.
+    pub fn is_cache_within(&self, budget: u64, bytes: u64) -> bool {
+        let change = |account: Account| Account { bytes: account.bytes.saturating_add(bytes), ..account };
+        let grown = self.change_account(change);
+        grown.is_some_and(|account| account.bytes <= budget && now().saturating_sub(account.counted) < BELIEVED)
+    }
+
+    /// Notes what was counted.
+    pub(crate) fn note_cache_size(&self, bytes: u64) {
+        let account = Account { bytes, counted: now() };
+        // Without an account the next build counts.
+        let _ = fs::write(self.path(NAME), encode(account));
+    }
+
+    /// Lets the next build count: layers that images needed may be the cache's alone now.
+    pub(crate) fn forget_cache_size(&self) {
+        let _ = fs::remove_file(self.path(NAME));
+    }
+
+    fn change_account(&self, change: impl FnOnce(Account) -> Account) -> Option<Account> {
+        let mut file = File::options().read(true).write(true).open(self.path(NAME)).ok()?;
+        file.lock().ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        let account = change(decode(&bytes)?);
+        file.seek(SeekFrom::Start(0)).ok()?;
+        file.write_all(&encode(account)).ok()?;
+        Some(account)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn encode(account: Account) -> Vec<u8> {
+    [account.bytes.to_le_bytes(), account.counted.to_le_bytes()].concat()
+}
+
+fn decode(bytes: &[u8]) -> Option<Account> {
+    let (first, second) = bytes.split_at_checked(8)?;
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
+    Some(Account { bytes: number(first)?, counted: number(second)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Account, BELIEVED, NAME, encode, now};
+    use crate::test_store::TestStore;
+
+    #[test]
+    fn a_count_is_believed_for_a_while_and_grows() {
+        let store = TestStore::new();
+        assert!(!store.is_cache_within(100, 0), "nobody has counted");
+        store.note_cache_size(90);
+        assert!(store.is_cache_within(100, 10));
+        assert!(!store.is_cache_within(100, 1));
+        store.note_cache_size(90);
+        store.forget_cache_size();
+        assert!(!store.is_cache_within(100, 0));
+        for (bytes, expected) in [
+            (encode(Account { bytes: 1, counted: now() - BELIEVED + 60 }), true),
+            (encode(Account { bytes: 1, counted: now() - BELIEVED }), false),
+            (b"half".to_vec(), false),
+            (vec![0; 17], false),
+        ] {
+            fs::write(store.root().join(NAME), bytes).expect("write");
+            assert_eq!(store.is_cache_within(100, 0), expected);
+        }
+    }
+}
