@@ -21,8 +21,6 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("", "--disable-content-trust", "content trust is not supported"),
     ("build", "--cache-from", "the cache is local until it can be shared through registries"),
     ("build", "--cache-to", "the cache is local until it can be shared through registries"),
-    ("build", "--ulimit", LATER),
-    ("build", "--cgroup-parent", LATER),
     ("build", "--security-opt", LATER),
     ("build", "--attest", "attestations are not written yet"),
     ("build", "--provenance", "attestations are not written yet"),

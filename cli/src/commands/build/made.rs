@@ -7,6 +7,7 @@ use dhow_layer_store::Store;
 use super::account::Account;
 use super::context::Input;
 use super::events::Sink;
+use super::fetched::From;
 use super::named::Contexts;
 use super::request::Settings;
 use super::verify::{Dates, Difference, compare};
@@ -38,8 +39,9 @@ pub(super) fn make(
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
-    let input = Input::open(args, &store, &remote)?;
-    let contexts = Contexts::new(&settings.named, &store, &remote);
+    let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
+    let input = Input::open(args, &from)?;
+    let contexts = Contexts::new(&settings.named, &from);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,
