@@ -17,6 +17,7 @@ mod contexts;
 mod debian;
 mod dhow;
 mod facts;
+mod findings;
 mod interop;
 mod interrupt;
 mod lazy_base;
