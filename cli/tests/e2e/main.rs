@@ -21,6 +21,7 @@ mod interop;
 mod interrupt;
 mod lazy_base;
 mod limits;
+mod mounts;
 mod peer;
 mod registry;
 mod run;
