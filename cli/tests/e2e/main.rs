@@ -11,6 +11,7 @@ mod bad_build;
 mod bad_registry;
 mod cache;
 mod case;
+mod chaos;
 mod conformance;
 mod context;
 mod contexts;
