@@ -18,6 +18,7 @@ mod contexts;
 mod debian;
 mod dhow;
 mod facts;
+mod git;
 mod interop;
 mod interrupt;
 mod lazy_base;
