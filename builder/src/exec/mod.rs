@@ -3,6 +3,7 @@
 //! [`graph`] decides which steps are executed, and when.
 
 mod about;
+mod agent;
 mod archive;
 mod bind;
 mod blind;
@@ -16,6 +17,7 @@ mod mounts;
 mod output;
 mod owner;
 mod place;
+mod repository;
 mod run;
 mod selection;
 mod sight;

@@ -7,8 +7,10 @@ mod dockerfile;
 mod error;
 mod events;
 mod fetched;
+mod limits;
 mod named;
 mod request;
+mod ssh;
 
 use std::fs;
 use std::io::IsTerminal;
@@ -38,6 +40,7 @@ use account::Account;
 use call::Call;
 use context::{Input, Text};
 use events::Sink;
+use fetched::From;
 use named::Contexts;
 use request::Settings;
 
@@ -99,8 +102,9 @@ fn make(app: &App, args: &BuildArgs, mode: Mode, (cancel, account): (&CancelToke
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
-    let input = Input::open(args, &store, &remote)?;
-    let contexts = Contexts::new(&settings.named, &store, &remote);
+    let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
+    let input = Input::open(args, &from)?;
+    let contexts = Contexts::new(&settings.named, &from);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,
