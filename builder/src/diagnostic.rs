@@ -49,6 +49,8 @@ pub struct Diagnostic {
     pub primary: Label,
     /// Other places that belong to it.
     pub secondary: Vec<Label>,
+    /// The instruction that it is about, where that is known. The reference tells a finding's line by it.
+    pub instruction: Option<Span>,
     /// What would put it right.
     pub hint: Option<String>,
     /// Background, such as the name of a documentation page.
@@ -64,6 +66,7 @@ impl Diagnostic {
             message: message.into(),
             primary: Label { span, text: String::new() },
             secondary: Vec::new(),
+            instruction: None,
             hint: None,
             help: None,
         }
@@ -84,6 +87,17 @@ impl Diagnostic {
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.secondary.push(Label { span, text: text.into() });
         self
+    }
+
+    /// Sets the instruction that it is about.
+    pub fn of(mut self, instruction: Span) -> Self {
+        self.instruction = Some(instruction);
+        self
+    }
+
+    /// The line, from 1, that the reference tells: the first of the instruction. The caret can stand further down.
+    pub fn line(&self, source: &SourceFile) -> usize {
+        source.line(self.instruction.unwrap_or(self.primary.span).start)
     }
 
     /// Sets the remedy.

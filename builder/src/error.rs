@@ -79,6 +79,16 @@ pub enum BuildError {
         /// The code; 128 + n for signal n.
         code: i32,
     },
+    /// A `RUN` step's processes were killed as they reached the limit of memory.
+    #[error("`{command}`: exit code {code}, as it needed more memory than its limit{}", limit_text(*limit))]
+    OutOfMemory {
+        /// The command as the Dockerfile has it.
+        command: String,
+        /// The code; 128 + n for signal n.
+        code: i32,
+        /// The limit in bytes, where it is dhow's own.
+        limit: Option<u64>,
+    },
     /// A source of `COPY` or `ADD` is not there.
     #[error("`{}`: no such file or directory", .path.display())]
     SourceMissing {
@@ -179,6 +189,7 @@ impl BuildError {
         match self {
             Self::Step { source, .. } => source.hint(),
             Self::Exit { code, .. } => exit_hint(*code),
+            Self::OutOfMemory { .. } => Some("give it more with `--memory`, or run fewer processes at once".to_owned()),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),
             Self::SourceMissing { .. } => Some(
                 "sources are looked up in the build context; `COPY --from` takes from stages and images".to_owned(),
@@ -223,11 +234,15 @@ impl BuildError {
     pub fn exit_code(&self) -> Option<i32> {
         match self {
             Self::Step { source, .. } => source.exit_code(),
-            Self::Exit { code, .. } => Some(*code),
+            Self::Exit { code, .. } | Self::OutOfMemory { code, .. } => Some(*code),
             Self::Sandbox(error @ dhow_runtime::Error::Exec { .. }) => Some(error.exit_code()),
             _ => None,
         }
     }
+}
+
+fn limit_text(limit: Option<u64>) -> String {
+    limit.map(|bytes| format!(" of {bytes} bytes")).unwrap_or_default()
 }
 
 fn count(findings: usize) -> String {

@@ -18,6 +18,7 @@ mod problem;
 mod random;
 mod report;
 mod span;
+mod ssh_agent;
 mod tree_copy;
 mod ui;
 mod usage;

@@ -96,7 +96,7 @@ impl Store {
     fn layer_sizes(&self, records: &[ListedRecord], pinned: &HashSet<LayerId>) -> Result<HashMap<LayerId, u64>> {
         let mut sizes = HashMap::new();
         for ListedRecord { record, .. } in records {
-            let made = record.layer.iter().map(|layer| (layer, Some(record.size)));
+            let made = record.layer.iter().map(|layer| (layer, Some(record.size).filter(|size| *size > 0)));
             for (id, size) in made.chain(record.stack.layers().iter().map(|layer| (layer, None))) {
                 if !pinned.contains(id) && (size.is_some() || !sizes.contains_key(id)) {
                     sizes.insert(id.clone(), self.layer_cost(id, size)?);
@@ -112,8 +112,13 @@ impl Store {
             other => other?,
         };
         let blobs: u64 = layer.blobs()?.iter().map(|blob| blob.size).sum();
-        let unpacked = || if layer.is_unpacked() { layer.size() } else { Ok(0) };
-        Ok(blobs + files.map_or_else(unpacked, Ok)?)
+        let files = match files {
+            Some(size) => size,
+            None if !layer.is_unpacked() => 0,
+            // Nobody needed the size yet: it is counted.
+            None => Some(layer.size()?).filter(|size| *size > 0).unwrap_or_else(|| layer.disk_size()),
+        };
+        Ok(blobs + files)
     }
 
     fn mounts(&self) -> Result<Vec<CacheItem>> {

@@ -51,6 +51,12 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// A manifest in Docker's media types is to have a layer in a form that they do not know.
+    #[error("docker's media types have none for a layer in zstd (`{layer}`)")]
+    NoMediaType {
+        /// The layer's blob.
+        layer: Digest,
+    },
     /// A tar entry that cannot be unpacked.
     #[error("tar entry `{}` is invalid: {reason}", .path.display())]
     InvalidEntry {
@@ -239,6 +245,7 @@ impl Error {
             }
             Self::NoSafePaths => Some("use Linux 5.6 or later".to_owned()),
             Self::NotPackable { .. } => Some("remove or rename the file in the step that makes it".to_owned()),
+            Self::NoMediaType { .. } => Some("use OCI's media types, or compress with gzip by force".to_owned()),
             Self::InvalidEntry { .. } => Some("make the archive again, or check it with `tar -tvf`".to_owned()),
             Self::DigestMismatch { .. } => Some("the content was damaged on its way; fetch it again".to_owned()),
             Self::Mount { source, .. } => mount_hint(source),

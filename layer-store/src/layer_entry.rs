@@ -24,6 +24,9 @@ use crate::tree_size::tree_size;
 #[serde(try_from = "String", into = "String")]
 pub struct LayerId(String);
 
+/// Digits of the id of a layer that was made here.
+const MADE_HERE: usize = 32;
+
 impl LayerId {
     /// The id of a layer that came from elsewhere.
     pub fn of_diff_id(diff_id: &DiffId) -> Self {
@@ -232,6 +235,11 @@ fn note_blob(entry: &mut LayerEntry, blob: Descriptor, size: Option<u64>) {
 }
 
 impl Layer {
+    /// Whether the layer was made in this store, not received.
+    pub(crate) fn is_made_here(&self) -> bool {
+        self.id.as_str().len() == MADE_HERE
+    }
+
     /// The layer's name in the store.
     pub fn id(&self) -> &LayerId {
         &self.id

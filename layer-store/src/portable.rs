@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::layer::level_of;
 use crate::layer_entry::Layer;
 use crate::oci::{Compression, Descriptor, Manifest, MediaType, Raw};
 use crate::store::Store;
@@ -59,8 +60,16 @@ impl Portable {
 }
 
 /// A blob of the layer in the first of these forms that it has; described in OCI's terms, without what others wrote.
+/// Blobs of a level that somebody asked for are left to those who ask for it.
 pub(crate) fn blob_of(layer: &Layer, forms: &[Compression]) -> Result<Option<Descriptor>> {
-    Ok(in_first_form(&layer.blobs()?, forms))
+    blob_at(layer, forms, None)
+}
+
+/// The same among the blobs that were made with `level`.
+pub(crate) fn blob_at(layer: &Layer, forms: &[Compression], level: Option<u32>) -> Result<Option<Descriptor>> {
+    let mut blobs = layer.blobs()?;
+    blobs.retain(|blob| level_of(blob) == level);
+    Ok(in_first_form(&blobs, forms))
 }
 
 /// The same for a layer of which the store has nothing: a blob that is known to hold it.

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dhow_layer_store::oci::{Compression, Descriptor, Digest, Manifest, MediaType, Raw, Reference};
+use dhow_layer_store::oci::{Descriptor, Digest, ImageId, Manifest, MediaType, Raw, Reference};
+use dhow_layer_store::{ExistingBlobs, Packing};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::auth::Access;
@@ -19,19 +20,19 @@ use crate::upload::Mount;
 use crate::{blocking, origin};
 
 /// How to push.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct PushOptions {
     /// How many blobs move at once, at least 1.
     pub concurrency: usize,
     /// How blobs are sent.
     pub mode: UploadMode,
-    /// The form that layers get which have never left this machine; others go as they came.
-    pub compression: Compression,
+    /// How the image is packed; what has left this machine before goes as it did unless there are wishes.
+    pub packing: Packing,
 }
 
 impl Default for PushOptions {
     fn default() -> Self {
-        Self { concurrency: CONCURRENCY, mode: UploadMode::default(), compression: Compression::Gzip }
+        Self { concurrency: CONCURRENCY, mode: UploadMode::default(), packing: Packing::default() }
     }
 }
 
@@ -63,15 +64,43 @@ impl Transfer {
     /// The store has no such image, or cannot pack it; the registry cannot be reached or refuses.
     pub async fn push(&self, reference: &Reference, options: &PushOptions) -> Result<Pushed> {
         let (store, name) = (self.store.clone(), reference.to_string());
-        let image = blocking::run(move || Ok(store.require(&name)?.image)).await?;
-        let repository = self.client.repository(reference).await?;
-        let sent = self.send_while_compressing(&repository, &image, options).await?;
-        let (store, compression) = (self.store.clone(), options.compression);
-        let manifest = blocking::run(move || Ok(store.manifest_for(&image, compression)?)).await?;
-        let pushed = self.put(&Work { repository, reference, manifest: &manifest, options, sent }).await?;
+        let found = blocking::run(move || Ok(store.require(&name)?)).await?;
+        let image = found.image;
+        let known = match found.reference.and_then(|(_, target)| target.manifest) {
+            Some(known) if options.packing.is_plain() => self.whole_manifest(known, image).await?,
+            _ => None,
+        };
+        let pushed = match known {
+            Some(manifest) => self.push_manifest(reference, &manifest, options).await?,
+            None => self.push_image(reference, &image, options).await?,
+        };
         let (store, reference, descriptor) = (self.store.clone(), reference.clone(), pushed.manifest.clone());
         blocking::run(move || Ok(store.tag(&reference, &image, Some(descriptor))?)).await?;
         Ok(pushed)
+    }
+
+    /// Puts the image `image` of the store into the registry of `reference` under that name, which the store need not
+    /// know, and does not get to know.
+    ///
+    /// # Errors
+    /// As of [`push`](Self::push).
+    pub async fn push_image(&self, reference: &Reference, image: &ImageId, options: &PushOptions) -> Result<Pushed> {
+        if options.packing.existing == ExistingBlobs::Convert {
+            let (store, id) = (self.store.clone(), *image);
+            let layers = blocking::run(move || Ok(store.image(&id)?.layers)).await?;
+            self.fetch_layers(&layers).await?;
+        }
+        let repository = self.client.repository(reference).await?;
+        let sent = self.send_while_compressing(&repository, image, options).await?;
+        let (store, packing, image) = (self.store.clone(), options.packing.clone(), *image);
+        let manifest = blocking::run(move || Ok(store.manifest_with(&image, &packing)?)).await?;
+        self.put(&Work { repository, reference, manifest: &manifest, options, sent }).await
+    }
+
+    /// The manifest that a name has for itself, one with annotations, say.
+    async fn whole_manifest(&self, known: Descriptor, image: ImageId) -> Result<Option<Raw<Manifest>>> {
+        let store = self.store.clone();
+        blocking::run(move || Ok(store.whole_manifest(&known, &image)?)).await
     }
 
     /// Puts the image with `manifest`, whose blobs are in the store or in a registry that they came from, into the

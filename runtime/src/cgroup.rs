@@ -7,31 +7,23 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use crate::cgroup_settings::{Setting, settings_v1, settings_v2};
 use crate::error::{Error, Result};
 use crate::proc_stat::ProcessId;
 use crate::resources::Resources;
 
 /// The directory in each hierarchy that holds the cgroups of all dhow processes.
 const COMMON: &str = "dhow";
-
-/// The period of `milli_cpus`, in microseconds: Docker's.
-const CPU_PERIOD: u64 = 100_000;
+/// The hierarchies of version 1 in which a parent counts.
+const ACCOUNTED: [&str; 5] = ["memory", "cpu", "cpuset", "pids", "blkio"];
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-/// One value to write: which controller, which limit it is for messages, which file, what.
-struct Setting {
-    controller: &'static str,
-    resource: &'static str,
-    file: &'static str,
-    value: String,
-}
 
 /// The cgroups of one sandbox. They are removed when it is dropped, by when it must be empty.
 #[derive(Debug)]
@@ -59,16 +51,17 @@ impl Cgroup {
 
     fn create_v2(mount: &Path, name: &str, resources: &Resources) -> Result<Self> {
         let settings = settings_v2(resources);
-        let common = mount.join(COMMON);
+        let parent = parent_in(mount, resources).ok_or_else(|| no_parent(mount, resources))?;
+        let common = parent.join(COMMON);
         remove_stale(&common);
         let directory = common.join(name);
         let first = settings.first().map_or("memory", |setting| setting.resource);
         let refused =
             |error: io::Error| refusal(first, &format!("cannot use the cgroup `{}`: {error}", directory.display()));
-        make(mount, &directory).map_err(refused)?;
+        make(&parent, &directory).map_err(refused)?;
         let enabled = settings.iter().try_for_each(|setting| {
-            [mount, common.as_path()].into_iter().try_for_each(|parent| {
-                fs::write(parent.join("cgroup.subtree_control"), format!("+{}", setting.controller))
+            [mount, parent.as_path(), common.as_path()].into_iter().try_for_each(|above| {
+                fs::write(above.join("cgroup.subtree_control"), format!("+{}", setting.controller))
                     .map_err(|error| refusal(setting.resource, &no_controller(setting.controller, &error)))
             })
         });
@@ -84,22 +77,40 @@ impl Cgroup {
         let mut cgroup = Self { directories: Vec::new(), birthplace: None };
         for setting in settings_v1(resources) {
             let hierarchy = mount.join(setting.controller);
-            let common = hierarchy.join(COMMON);
-            let directory = common.join(name);
-            if !cgroup.directories.contains(&directory) {
-                if !hierarchy.join("cgroup.procs").exists() {
-                    let missing = io::Error::from_raw_os_error(libc::ENOENT);
-                    return Err(refusal(setting.resource, &no_controller(setting.controller, &missing)));
-                }
-                remove_stale(&common);
-                make(&hierarchy, &directory).map_err(|error| {
-                    refusal(setting.resource, &format!("cannot use the cgroup `{}`: {error}", directory.display()))
-                })?;
-                cgroup.directories.push(directory.clone());
+            if !hierarchy.join("cgroup.procs").exists() {
+                let missing = io::Error::from_raw_os_error(libc::ENOENT);
+                return Err(refusal(setting.resource, &no_controller(setting.controller, &missing)));
             }
+            let parent = parent_in(&hierarchy, resources).ok_or_else(|| no_parent(&hierarchy, resources))?;
+            let directory = cgroup.enter(&parent, (name, setting.resource))?;
             write_settings(&directory, &[setting])?;
         }
+        if resources.cgroup_parent.is_some() {
+            // Whatever else the parent limits holds too: a cgroup in each hierarchy that has it.
+            for controller in ACCOUNTED {
+                if let Some(parent) = parent_in(&mount.join(controller), resources) {
+                    cgroup.enter(&parent, (name, "processes"))?;
+                }
+            }
+            if cgroup.directories.is_empty() {
+                return Err(no_parent(&mount.join(ACCOUNTED[0]), resources));
+            }
+        }
         Ok(cgroup)
+    }
+
+    /// Makes the cgroup `name` below `parent`, unless it is there.
+    fn enter(&mut self, parent: &Path, (name, resource): (&str, &'static str)) -> Result<PathBuf> {
+        let common = parent.join(COMMON);
+        let directory = common.join(name);
+        if !self.directories.contains(&directory) {
+            remove_stale(&common);
+            make(parent, &directory).map_err(|error| {
+                refusal(resource, &format!("cannot use the cgroup `{}`: {error}", directory.display()))
+            })?;
+            self.directories.push(directory.clone());
+        }
+        Ok(directory)
     }
 
     pub(crate) fn birthplace(&self) -> Option<BorrowedFd<'_>> {
@@ -146,6 +157,19 @@ impl Drop for Cgroup {
     }
 }
 
+/// The cgroup in `hierarchy` that the sandbox's own goes below, if it exists.
+fn parent_in(hierarchy: &Path, resources: &Resources) -> Option<PathBuf> {
+    let below = resources.cgroup_parent.as_deref().unwrap_or(Path::new(""));
+    let below: PathBuf = below.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let parent = hierarchy.join(below);
+    parent.join("cgroup.procs").exists().then_some(parent)
+}
+
+fn no_parent(hierarchy: &Path, resources: &Resources) -> Error {
+    let parent = resources.cgroup_parent.clone().unwrap_or_default();
+    Error::NoCgroupParent { parent, hierarchy: hierarchy.to_owned() }
+}
+
 fn refusal(resource: &'static str, reason: &str) -> Error {
     Error::Limit { resource, reason: reason.to_owned() }
 }
@@ -161,52 +185,6 @@ fn write_settings(directory: &Path, settings: &[Setting]) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-fn settings_v2(resources: &Resources) -> Vec<Setting> {
-    let memory =
-        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
-    let mut settings: Vec<Setting> = Vec::new();
-    settings.extend(resources.memory.map(|limit| memory("memory.max", limit)));
-    if let (Some(limit), Some(both)) = (resources.memory, resources.memory_swap) {
-        settings.push(memory("memory.swap.max", both.saturating_sub(limit)));
-    }
-    settings.extend(resources.milli_cpus.map(|milli| {
-        let value = format!("{} {CPU_PERIOD}", quota(milli));
-        Setting { controller: "cpu", resource: "cpus", file: "cpu.max", value }
-    }));
-    settings.extend(common_settings(resources));
-    settings
-}
-
-fn settings_v1(resources: &Resources) -> Vec<Setting> {
-    let memory =
-        |file, value: u64| Setting { controller: "memory", resource: "memory", file, value: value.to_string() };
-    let cpu = |file, value: u64| Setting { controller: "cpu", resource: "cpus", file, value: value.to_string() };
-    let mut settings: Vec<Setting> = Vec::new();
-    settings.extend(resources.memory.map(|limit| memory("memory.limit_in_bytes", limit)));
-    if let (Some(_), Some(both)) = (resources.memory, resources.memory_swap) {
-        settings.push(memory("memory.memsw.limit_in_bytes", both));
-    }
-    if let Some(milli) = resources.milli_cpus {
-        settings.push(cpu("cpu.cfs_period_us", CPU_PERIOD));
-        settings.push(cpu("cpu.cfs_quota_us", quota(milli)));
-    }
-    settings.extend(common_settings(resources));
-    settings
-}
-
-/// The limits whose files have the same names in both versions.
-fn common_settings(resources: &Resources) -> impl Iterator<Item = Setting> {
-    let pids = resources.pids.map(|limit| limit.to_string());
-    let pids = pids.map(|value| Setting { controller: "pids", resource: "pids", file: "pids.max", value });
-    let cpuset = resources.cpuset_cpus.clone();
-    let cpuset = cpuset.map(|value| Setting { controller: "cpuset", resource: "cpuset", file: "cpuset.cpus", value });
-    pids.into_iter().chain(cpuset)
-}
-
-fn quota(milli_cpus: u64) -> u64 {
-    (milli_cpus * CPU_PERIOD / 1000).max(1000)
 }
 
 /// Makes a cgroup and the common directory above it, which another dhow may be taking away meanwhile.
@@ -277,34 +255,9 @@ mod tests {
 
     use rustix::thread::UnshareFlags;
 
-    use super::{Cgroup, settings_v1, settings_v2};
+    use super::Cgroup;
     use crate::resources::Resources;
     use crate::sys::{CloneOptions, clone_process, wait4};
-
-    #[test]
-    fn limits_become_the_kernels_files() {
-        let resources = Resources {
-            memory: Some(1 << 20),
-            memory_swap: Some(3 << 20),
-            milli_cpus: Some(1500),
-            pids: Some(7),
-            cpuset_cpus: Some("0-1".to_owned()),
-        };
-        let text = |settings: Vec<super::Setting>| -> Vec<String> {
-            settings.iter().map(|setting| format!("{}={}", setting.file, setting.value)).collect()
-        };
-        let common = ["pids.max=7", "cpuset.cpus=0-1"];
-        let v2 = ["memory.max=1048576", "memory.swap.max=2097152", "cpu.max=150000 100000"];
-        assert_eq!(text(settings_v2(&resources)), [&v2[..], &common].concat());
-        let v1 = [
-            "memory.limit_in_bytes=1048576",
-            "memory.memsw.limit_in_bytes=3145728",
-            "cpu.cfs_period_us=100000",
-            "cpu.cfs_quota_us=150000",
-        ];
-        assert_eq!(text(settings_v1(&resources)), [&v1[..], &common].concat());
-        assert!(text(settings_v2(&Resources::default())).is_empty());
-    }
 
     /// Works without controllers, so on machines where version 1 has them too.
     #[test]

@@ -3,7 +3,7 @@
 //! Does not print and does not choose exit codes beyond those that Docker defines for a program that cannot start.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a sandbox, a container or the change of privilege failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +64,18 @@ pub enum Error {
     /// A limit was asked for that this machine's cgroups cannot hold.
     #[error("cannot limit {resource}: {reason}")]
     Limit {
-        /// `memory`, `cpus`, `pids` or `cpuset`.
+        /// `memory`, `cpus`, `pids`, `cpuset` or `processes`.
         resource: &'static str,
         /// Why not.
         reason: String,
+    },
+    /// The cgroup that a sandbox's was to be made below does not exist.
+    #[error("there is no cgroup `{}` in `{}`", parent.display(), hierarchy.display())]
+    NoCgroupParent {
+        /// As it was asked for.
+        parent: PathBuf,
+        /// The directory of the hierarchy that was looked at.
+        hierarchy: PathBuf,
     },
     /// A file or a directory of this crate's own state failed.
     #[error("cannot {action} `{}`", path.display())]
@@ -229,6 +237,9 @@ impl Error {
             Self::UnknownUser { .. } => {
                 Some("create it in the image (useradd, addgroup) or use a numeric id".to_owned())
             }
+            Self::NoCgroupParent { parent, hierarchy } => {
+                Some(format!("make it with `mkdir {}`, or leave the option out", below(hierarchy, parent).display()))
+            }
             Self::Limit { .. } => Some("leave the limit out, or run as root with writable cgroups".to_owned()),
             Self::NameInUse { .. } => Some("remove that container or choose another name".to_owned()),
             Self::WrongState { action: "remove", .. } => Some("stop it first, or use `--force`".to_owned()),
@@ -245,6 +256,11 @@ impl Error {
     }
 }
 
+/// `parent` below `hierarchy`, also if it begins with a slash.
+fn below(hierarchy: &Path, parent: &Path) -> PathBuf {
+    hierarchy.join(parent.strip_prefix("/").unwrap_or(parent))
+}
+
 fn setup_hint(step: &str, source: &io::Error) -> Option<String> {
     match source.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) if step.starts_with("mount") => Some(
@@ -253,6 +269,11 @@ fn setup_hint(step: &str, source: &io::Error) -> Option<String> {
         Some(libc::EINVAL) if step.starts_with("become ") || step.starts_with("set groups") => Some(
             "the id is not mapped here: give this user subordinate ids in /etc/subuid and /etc/subgid and install \
              newuidmap (package uidmap)"
+                .to_owned(),
+        ),
+        Some(libc::EPERM) if step.starts_with("set the resource limit") => Some(
+            "a hard limit can only be lowered here: ask for less than `ulimit -H` shows, or run dhow with the capability \
+             SYS_RESOURCE"
                 .to_owned(),
         ),
         Some(libc::ENOSPC) => Some("a limit on namespaces is reached: see /proc/sys/user".to_owned()),

@@ -8,6 +8,7 @@
 mod bundle;
 mod capabilities;
 mod cgroup;
+mod cgroup_settings;
 mod container;
 mod error;
 mod exec_problem;

@@ -43,6 +43,8 @@ pub struct Stage {
     pub comments: Vec<Spanned<String>>,
     /// The line itself.
     pub span: Span,
+    /// The first empty line among the continuations of the `FROM` line.
+    pub empty_continuation: Option<Span>,
     /// The instructions, in order.
     pub statements: Vec<Statement>,
 }
@@ -142,6 +144,17 @@ pub enum Source {
 }
 
 impl Instruction {
+    /// Its heredocs, in order; those of a trigger too.
+    pub fn heredocs(&self) -> Vec<&Heredoc> {
+        match self {
+            Self::Run(run) => run.heredocs.iter().collect(),
+            Self::Copy(copy) => copy.transfer.heredocs().collect(),
+            Self::Add(add) => add.transfer.heredocs().collect(),
+            Self::Onbuild(onbuild) => onbuild.trigger.iter().flat_map(|t| t.instruction.heredocs()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The keyword, in upper case.
     pub fn keyword(&self) -> &'static str {
         match self {

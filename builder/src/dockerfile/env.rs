@@ -21,6 +21,11 @@ impl Env {
         self.next += 1;
     }
 
+    /// Takes `name` away.
+    pub fn unset(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     /// The value of `name`, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|(_, value)| value.as_str())

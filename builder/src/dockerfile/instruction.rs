@@ -109,6 +109,16 @@ pub struct Transfer {
     pub excludes: Vec<Spanned<String>>,
 }
 
+impl Transfer {
+    /// The sources that stand in the Dockerfile, in order.
+    pub fn heredocs(&self) -> impl Iterator<Item = &Heredoc> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Heredoc(heredoc) => Some(heredoc),
+            Source::Path(_) => None,
+        })
+    }
+}
+
 /// `COPY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Copy {

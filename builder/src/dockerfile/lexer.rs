@@ -116,7 +116,7 @@ impl<'a> Lexer<'a> {
             return;
         }
         if text.starts_with('#') {
-            self.comment(text, at);
+            self.comment(text, at, first.start);
             return;
         }
         if text.is_empty() {
@@ -134,8 +134,14 @@ impl<'a> Lexer<'a> {
         self.statements.push(statement);
     }
 
-    fn comment(&mut self, text: &str, at: usize) {
+    /// Takes a comment that begins at `at` in a line that begins at `line`.
+    fn comment(&mut self, text: &str, at: usize, line: usize) {
         self.comments.push(Span::new(at, at + text.len()));
+        if at > line {
+            // The reference keeps the `#` of an indented comment, so that it says nothing of what is below.
+            self.pending.push(Spanned::new(text.trim_end().to_owned(), Span::new(at, at + text.trim_end().len())));
+            return;
+        }
         let body = text[1..].trim();
         if body.is_empty() {
             self.pending.clear();

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::word::Word;
+use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 
 /// The keys of a mount; alternative spellings are one.
@@ -95,8 +96,11 @@ pub struct MountField {
 /// One `--mount`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MountFlag {
-    /// Its fields, in order.
+    /// Its fields, in order; those that can be read.
     pub fields: Vec<MountField>,
+    /// What is wrong with the other fields. As for the reference, it matters once the stage is built.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Diagnostic>,
     /// The flag.
     pub span: Span,
 }

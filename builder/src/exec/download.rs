@@ -54,6 +54,7 @@ impl Step<'_> {
         let inputs = json!({ "kind": "download", "url": url, "digest": received.digest, "etag": received.etag });
         let layer = received.layer.id().clone();
         let record = CacheRecord::new(Some(layer.clone()), Stack(vec![layer]), inputs);
+        let record = record.named(&format!("ADD {url}")).sized(received.layer.disk_size());
         store.put_record(&key.key, &record)?;
         Ok(outcome(&record))
     }

@@ -3,6 +3,7 @@
 //! [`graph`] decides which steps are executed, and when.
 
 mod about;
+mod agent;
 mod archive;
 mod bind;
 mod blind;

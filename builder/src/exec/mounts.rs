@@ -8,6 +8,7 @@ use dhow_runtime::{Mount as SandboxMount, MountSource};
 
 use crate::context::{BuildContext, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
+use crate::exec::agent::AgentSocket;
 use crate::exec::bind;
 use crate::exec::cache_mount::{CacheMount, CacheRequest};
 use crate::exec::copy::Means;
@@ -19,6 +20,7 @@ use crate::request::RunDefaults;
 /// Where secrets appear unless told otherwise.
 const SECRETS: &str = "/run/secrets";
 const SECRET_MODE: u32 = 0o400;
+const AGENT_MODE: u32 = 0o600;
 
 /// What mounts are made of.
 pub(crate) struct MountMaker<'a> {
@@ -46,6 +48,7 @@ enum Kept {
     Staging(StagingDir),
     Snapshot(ActiveSnapshot),
     Cache(CacheMount),
+    Agent(AgentSocket),
     Lock(File),
 }
 
@@ -167,7 +170,7 @@ impl MountMaker<'_> {
     }
 
     fn agent(&self, mount: &Mount, set: &mut MountSet) -> Result<()> {
-        let MountKind::Ssh { id, required, .. } = &mount.kind else { return Ok(()) };
+        let MountKind::Ssh { id, required, owner } = &mount.kind else { return Ok(()) };
         let Some(socket) = self.defaults.ssh.get(id) else {
             let missing = BuildError::NotGiven { kind: "the SSH agent", id: id.clone() };
             return if *required { Err(missing) } else { Ok(()) };
@@ -176,7 +179,9 @@ impl MountMaker<'_> {
         let default = format!("/run/buildkit/ssh_agent.{number}");
         let target = mount.target.clone().unwrap_or(default);
         set.env.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
-        set.mounts.push(SandboxMount::bind(socket, target));
+        let socket = AgentSocket::open(self.sight.store, socket, numbers(owner, AGENT_MODE))?;
+        set.mounts.push(SandboxMount::bind(&socket.path, target));
+        set.kept.push(Kept::Agent(socket));
         Ok(())
     }
 }

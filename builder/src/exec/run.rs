@@ -69,7 +69,11 @@ impl Run<'_> {
         if exit.status.success() {
             return Ok(exit.usage);
         }
-        Err(BuildError::Exit { command: self.op.argv.join(" "), code: exit.status.code() })
+        let (command, code) = (self.op.argv.join(" "), exit.status.code());
+        Err(match exit.usage.out_of_memory_kills {
+            0 => BuildError::Exit { command, code },
+            _ => BuildError::OutOfMemory { command, code, limit: self.defaults.resources.memory },
+        })
     }
 
     fn process(&self, user: User, mounts: &MountSet) -> Process {

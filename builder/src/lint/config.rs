@@ -103,6 +103,13 @@ impl Config {
         }
     }
 
+    /// The names of rules that it has.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let choices = [&self.skip, &self.experimental].into_iter();
+        let named = choices.filter_map(|choice| if let Choice::Some(names) = choice { Some(names) } else { None });
+        named.flatten().map(String::as_str)
+    }
+
     /// Whether findings count as errors.
     pub fn is_strict(&self) -> bool {
         self.strict

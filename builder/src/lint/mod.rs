@@ -9,16 +9,18 @@ mod rule;
 mod rules;
 mod run_text;
 mod shell_text;
+mod unknown_rules;
 
 pub use config::Config;
 pub use rule::{Rule, Standing};
-pub use rules::RULES;
+pub use rules::{REFERENCE_RULES, RULES};
 
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Dockerfile;
+use crate::dockerfile::directive::DirectiveName;
 use crate::ignore::IgnoreRules;
 use crate::plan::{self, Bases, Options};
-use crate::source::SourceFile;
+use crate::source::{SourceFile, Span};
 use rule::Subject;
 
 /// What is checked, and what is known around it.
@@ -41,13 +43,16 @@ pub struct Check<'a> {
 pub struct Report {
     /// The findings, in the order of the text; the codes are the names of the rules.
     pub findings: Vec<Diagnostic>,
-    /// What is wrong beyond all rules, in any stage.
+    /// What is dubious about the switches themselves: names of rules that there are not.
+    pub remarks: Vec<Diagnostic>,
+    /// What is wrong beyond all rules.
     pub errors: Vec<Diagnostic>,
-    /// Whether findings count as errors: the file says `error=true`.
-    pub strict: bool,
+    /// Where the file says `error=true`, if findings of the reference's rules are to fail the build, and there are any.
+    pub violation: Option<Diagnostic>,
 }
 
-/// Applies the rules that are switched on.
+/// Applies the rules that are switched on, to the stages that the options select; what the reference finds while it
+/// parses is found in all.
 ///
 /// # Errors
 /// The text that switches them cannot be read.
@@ -71,5 +76,19 @@ pub fn check_with(check: &Check<'_>, config: &Config) -> Report {
     findings.sort_by_key(|finding| finding.primary.span);
     findings.dedup();
     let errors = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
-    Report { findings, errors, strict: config.is_strict() }
+    let violation = if config.is_strict() { violation(&findings, check.dockerfile) } else { None };
+    Report { findings, remarks: unknown_rules::find(check.dockerfile), errors, violation }
+}
+
+/// The error that `error=true` makes of findings. Rules that the reference does not have cannot fail a build that it
+/// accepts.
+fn violation(findings: &[Diagnostic], dockerfile: &Dockerfile) -> Option<Diagnostic> {
+    let found = |rule: &&Rule| findings.iter().any(|finding| finding.code == rule.name);
+    let names: Vec<&str> = REFERENCE_RULES.iter().filter(found).map(|rule| rule.name).collect();
+    let directive = dockerfile.directives.iter().find(|directive| directive.name == DirectiveName::Check);
+    let span = directive.map_or(Span::default(), |directive| directive.value.span);
+    let (plural, list) = (if names.len() == 1 { "the rule" } else { "the rules" }, names.join(", "));
+    let message = format!("`error=true` makes an error of what {plural} {list} found");
+    let error = Diagnostic::error("lint-violation", span, message);
+    (!names.is_empty()).then(|| error.hint(format!("mend it, or write `skip={}`", names.join(","))))
 }

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::diagnostic::Diagnostic;
-use crate::dockerfile::ast::{Instruction, Stage, Statement};
+use crate::dockerfile::ast::{Stage, Statement};
 use crate::plan::observation::{Fact, Observation};
 use crate::source::Span;
 
@@ -58,16 +58,6 @@ impl<'a> Subject<'a> {
             })
             .collect()
     }
-
-    /// A finding for each instruction of which `say` makes a message.
-    pub(super) fn each(&self, say: impl Fn(&Instruction) -> Option<(Span, String)>) -> Vec<Finding> {
-        self.statements()
-            .filter_map(|statement| {
-                let (span, message) = say(&statement.instruction)?;
-                Some(Finding::new(span, statement.span, message))
-            })
-            .collect()
-    }
 }
 
 /// What a rule says of a place.
@@ -76,13 +66,20 @@ pub(super) struct Finding {
     span: Span,
     /// The instruction that it is about; a comment above that can skip the rule.
     pub(super) statement: Span,
+    /// Where the reference tells it, if not at the instruction's first line.
+    told_at: Option<Span>,
     message: String,
     hint: Option<String>,
 }
 
 impl Finding {
     pub(super) fn new(span: Span, statement: Span, message: impl Into<String>) -> Self {
-        Self { span, statement, message: message.into(), hint: None }
+        Self { span, statement, told_at: None, message: message.into(), hint: None }
+    }
+
+    pub(super) fn told_at(mut self, span: Span) -> Self {
+        self.told_at = Some(span);
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -91,7 +88,8 @@ impl Finding {
     }
 
     pub(super) fn into_diagnostic(self, rule: &Rule) -> Diagnostic {
-        let diagnostic = Diagnostic::warning(rule.name, self.span, self.message);
+        let instruction = self.told_at.unwrap_or(self.statement);
+        let diagnostic = Diagnostic::warning(rule.name, self.span, self.message).of(instruction);
         match self.hint {
             Some(hint) => diagnostic.hint(hint),
             None => diagnostic,

@@ -34,13 +34,19 @@ impl StageLowering<'_, '_> {
 
     /// All words of a line are expanded before any of its values counts.
     fn pairs(&mut self, pairs: &[KeyValue]) -> Option<Vec<(String, String)>> {
+        for pair in pairs.iter().filter(|pair| pair.legacy) {
+            self.observe(Fact::LegacyPair { name: pair.key.text.clone() }, pair.key.span.to(pair.value.span));
+        }
         let expanded: Vec<Option<(String, String)>> =
             pairs.iter().map(|pair| Some((self.expand(&pair.key)?, self.expand(&pair.value)?))).collect();
         expanded.into_iter().collect()
     }
 
-    pub(super) fn env(&mut self, pairs: &[KeyValue]) -> Option<()> {
-        let pairs = self.pairs(pairs)?;
+    pub(super) fn env(&mut self, written: &[KeyValue]) -> Option<()> {
+        let pairs = self.pairs(written)?;
+        for (pair, (name, _)) in written.iter().zip(&pairs) {
+            self.observe_secret(name, pair.key.span);
+        }
         let mut text = String::from("ENV");
         for (name, value) in pairs {
             let entry = format!("{name}={value}");
@@ -71,6 +77,7 @@ impl StageLowering<'_, '_> {
         let mut texts = Vec::new();
         for arg in args {
             let name = &arg.name.value;
+            self.observe_secret(name, arg.name.span);
             let given = self.shared.options.build_args.get(name).cloned();
             let value = match (given, &arg.default) {
                 (Some(value), _) => Some(value),
@@ -101,22 +108,24 @@ impl StageLowering<'_, '_> {
     }
 
     pub(super) fn cmd(&mut self, form: &CommandForm) -> Option<()> {
+        self.take_place("CMD");
         let argv = self.command(form, "CMD");
         history::note(&mut self.state.config, format!("CMD {}", quote_list(&argv)));
         let config = &mut self.state.config.config;
         config.cmd = Some(argv);
         // Meant for Windows, and set by the reference everywhere.
         config.args_escaped = true;
-        self.cmd_set = true;
         Some(())
     }
 
     pub(super) fn entrypoint(&mut self, form: &CommandForm) -> Option<()> {
+        self.take_place("ENTRYPOINT");
         let argv = self.command(form, "ENTRYPOINT");
         history::note(&mut self.state.config, format!("ENTRYPOINT {}", quote_list(&argv)));
+        let has_cmd = self.commands.iter().any(|(keyword, _)| *keyword == "CMD");
         let config = &mut self.state.config.config;
         config.entrypoint = Some(argv).filter(|argv| !argv.is_empty());
-        if !self.cmd_set {
+        if !has_cmd {
             config.cmd = None;
         }
         Some(())
@@ -142,7 +151,7 @@ impl StageLowering<'_, '_> {
 
     fn port_names(&mut self, word: &Word) -> Option<Vec<String>> {
         let mut names = Vec::new();
-        for text in self.expansion(word)?.words {
+        for text in self.expand_quietly(word)?.words {
             names.extend(self.ports(&text, word)?.names());
         }
         Some(names)
@@ -168,6 +177,7 @@ impl StageLowering<'_, '_> {
     }
 
     pub(super) fn healthcheck(&mut self, check: &Healthcheck) -> Option<()> {
+        self.take_place("HEALTHCHECK");
         let config = match check {
             Healthcheck::None => HealthConfig { test: vec!["NONE".to_owned()], ..HealthConfig::default() },
             Healthcheck::Cmd(cmd) => health_config(cmd),
@@ -229,8 +239,12 @@ impl StageLowering<'_, '_> {
             self.observe(Fact::RelativeWorkdir { path: written.clone() }, word.span);
         }
         self.state.workdir_set = true;
-        let path =
-            if written.starts_with('/') { clean(&written) } else { clean(&format!("/{}/{written}", self.cwd())) };
+        // The reference cleans a path only where it joins two.
+        let path = match written.as_str() {
+            "" => self.cwd(),
+            _ if written.starts_with('/') => written,
+            _ => clean(&format!("/{}/{written}", self.cwd())),
+        };
         self.state.config.config.working_dir.clone_from(&path);
         let text = format!("WORKDIR {path}");
         if path == "/" {
@@ -241,7 +255,7 @@ impl StageLowering<'_, '_> {
         let user = self.state.config.config.user.clone();
         let shown = self.shown(&statement.line, &self.state.env);
         let display = self.progress.next(&shown);
-        self.push_layer(Op::Workdir(WorkdirOp { path, user }), Vec::new(), display);
+        self.push_layer(Op::Workdir(WorkdirOp { path: clean(&path), user }), Vec::new(), display);
         history::layer(&mut self.state.config, text);
         Some(())
     }

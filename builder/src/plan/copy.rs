@@ -82,7 +82,7 @@ impl StageLowering<'_, '_> {
             sources.push(self.source(&path, word, &kind, &display)?);
         }
         self.check_checksum(transfer, &kind, &sources)?;
-        for heredoc in heredocs(transfer) {
+        for heredoc in transfer.heredocs() {
             text.push_str(&format!(" <<{}", heredoc.name));
             sources.push(self.inline(heredoc)?);
         }
@@ -253,13 +253,6 @@ fn paths(transfer: &Transfer) -> impl Iterator<Item = &Word> {
     transfer.sources.iter().filter_map(|source| match source {
         Source::Path(word) => Some(word),
         Source::Heredoc(_) => None,
-    })
-}
-
-fn heredocs(transfer: &Transfer) -> impl Iterator<Item = &Heredoc> {
-    transfer.sources.iter().filter_map(|source| match source {
-        Source::Heredoc(heredoc) => Some(heredoc),
-        Source::Path(_) => None,
     })
 }
 

@@ -27,7 +27,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub fn lower(dockerfile: &Dockerfile, options: &Options, bases: &Bases) -> Result<Plan, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let Some(stages) = Stages::new(dockerfile, options, bases, &mut diagnostics) else { return Err(diagnostics) };
-    let settings = settings::settings(options, &stages.globals, &mut diagnostics);
+    let settings = settings::settings(&stages, &mut diagnostics);
     diagnostics.extend(settings::unused_args(dockerfile, options, &stages.globals));
     let target = stages.target;
     let mut shared = lower_stages(dockerfile, stages, bases, diagnostics);
@@ -38,21 +38,28 @@ pub fn lower(dockerfile: &Dockerfile, options: &Options, bases: &Bases) -> Resul
     }
 }
 
-/// What comes to light when every stage is lowered, and what is wrong; base images that are not in `bases` count as
-/// empty ones.
+/// What comes to light when the selected stages are lowered, and what is wrong; base images that are not in `bases`
+/// count as empty ones.
 pub(crate) fn observe(
     dockerfile: &Dockerfile,
     options: &Options,
     bases: &Bases,
 ) -> (Vec<Observation>, Vec<Diagnostic>) {
-    let options = Options { selection: Selection::All, ..options.clone() };
-    let mut diagnostics = Vec::new();
-    match Stages::new(dockerfile, &options, bases, &mut diagnostics) {
-        Some(stages) => {
-            let shared = lower_stages(dockerfile, stages, bases, diagnostics);
-            (shared.observations, shared.diagnostics)
+    let mut bases = bases.clone();
+    loop {
+        let mut diagnostics = Vec::new();
+        let Some(stages) = Stages::new(dockerfile, options, &bases, &mut diagnostics) else {
+            return (Vec::new(), diagnostics);
+        };
+        if stages.requests.is_empty() {
+            settings::settings(&stages, &mut diagnostics);
+            let shared = lower_stages(dockerfile, stages, &bases, diagnostics);
+            return (shared.observations, shared.diagnostics);
         }
-        None => (Vec::new(), diagnostics),
+        for request in stages.requests {
+            let config = ImageConfig::new(&request.image.platform);
+            bases.insert(request.image, config);
+        }
     }
 }
 
@@ -155,7 +162,7 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize) {
     };
     let mut progress = Progress { name, total, done: 0, prefix: "" };
     let Some(state) = begin(shared, index, &mut progress) else { return };
-    let mut lowering = StageLowering { shared, state, index, cmd_set: false, statement: stage.span, progress };
+    let mut lowering = StageLowering { shared, state, index, commands: Vec::new(), statement: stage.span, progress };
     lowering.progress.prefix = "ONBUILD ";
     for trigger in &triggers {
         lowering.trigger(&trigger.statement, &trigger.text);
@@ -198,7 +205,7 @@ fn begin(shared: &mut Shared<'_>, index: usize, progress: &mut Progress) -> Opti
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
         state.env.set(name, value);
     }
-    if !config.working_dir.is_empty() {
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
         config.working_dir = crate::pattern::clean(&format!("/{}", config.working_dir));
     }
     Some(state)

@@ -6,6 +6,7 @@
 mod chain;
 mod config;
 mod copy;
+mod epoch;
 mod git;
 mod graph;
 mod history;
@@ -19,11 +20,13 @@ mod port;
 mod quote;
 mod run;
 mod scope;
+mod secret_name;
 mod settings;
 mod signal;
 mod size;
 mod stage;
 mod stages;
+mod unneeded;
 
 pub use git::GitSource;
 pub use graph::{Epoch, Node, NodeId, Plan, Settings};

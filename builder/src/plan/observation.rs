@@ -29,6 +29,12 @@ pub(crate) enum Fact {
     OtherBasePlatform { image: String, wanted: String, found: String },
     /// A shell form of `CMD` or `ENTRYPOINT`, with no `SHELL` set.
     ShellForm { keyword: &'static str },
+    /// A `CMD`, `ENTRYPOINT` or `HEALTHCHECK` that a later one replaces.
+    Replaced { keyword: &'static str },
+    /// A pair of `ENV` or `LABEL` without `=`.
+    LegacyPair { name: String },
+    /// An `ARG` or `ENV` whose name tells of a secret.
+    SecretName { name: String },
     /// An `EXPOSE` whose protocol is not in lower case.
     ProtocolCase { port: String },
     /// An `EXPOSE` with an address or a host's port.

@@ -5,7 +5,8 @@ use super::mount::{Mount, MountKind, MountReader};
 use super::op::{DeviceRequest, FilesFrom, Op, RunOp, Script};
 use super::options::PROXY_ARGS;
 use super::stage::StageLowering;
-use super::stages::FromKind;
+use super::stages::{FromKind, FromPlace};
+use crate::diagnostic::Diagnostic;
 use crate::dockerfile::ast::Statement;
 use crate::dockerfile::heredoc::{self, Heredoc};
 use crate::dockerfile::instruction::{CommandForm, Network, Run, Security};
@@ -25,6 +26,11 @@ struct Command {
 impl StageLowering<'_, '_> {
     pub(super) fn run(&mut self, run: &Run, statement: &Statement) -> Option<()> {
         let command = self.run_command(run);
+        if command.argv.is_empty() {
+            let diagnostic = Diagnostic::error("missing-command", statement.span, "`RUN` has nothing to run");
+            self.fail(diagnostic.hint("write a command, or an array with at least one string"));
+            return None;
+        }
         let mounts: Vec<Option<Mount>> = run.mounts.iter().map(|flag| self.mount(flag)).collect();
         let mounts: Vec<Mount> = mounts.into_iter().collect::<Option<_>>()?;
         let shown = self.shown_run(&format!("{}{}", statement.line, command.summary), &mounts);
@@ -127,6 +133,10 @@ impl StageLowering<'_, '_> {
     }
 
     fn mount(&mut self, flag: &MountFlag) -> Option<Mount> {
+        if !flag.problems.is_empty() {
+            flag.problems.iter().for_each(|problem| self.fail(problem.clone()));
+            return None;
+        }
         let mut reader = MountReader::new(flag.span);
         for field in &flag.fields {
             let value = self.expand_option(field.value.as_ref())?;
@@ -138,6 +148,7 @@ impl StageLowering<'_, '_> {
         reader.useless_keys().into_iter().for_each(|warning| self.fail(warning));
         let from = match flag.get(MountKey::From).filter(|from| !from.text.is_empty() && reader.uses_from()) {
             Some(from) => self.files_from(&from.text, FromKind::Mount, from.span)?,
+            None if !self.is_from_valid(flag) => return None,
             None if reader.defaults_to_context() => FilesFrom::Context,
             None => FilesFrom::Empty,
         };
@@ -148,6 +159,13 @@ impl StageLowering<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The reference looks at what a `from` names even where the type makes no use of it.
+    fn is_from_valid(&mut self, flag: &MountFlag) -> bool {
+        let Some(from) = flag.get(MountKey::From).filter(|from| !from.text.is_empty()) else { return true };
+        let place = FromPlace { kind: FromKind::Mount, span: from.span };
+        self.shared.stages.from(&from.text, place, &mut self.shared.diagnostics).is_some()
     }
 }
 

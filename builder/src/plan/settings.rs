@@ -1,7 +1,9 @@
 //! Build arguments that steer the builder.
 
-use super::graph::{Epoch, Settings};
+use super::epoch;
+use super::graph::Settings;
 use super::options::{BUILDER_ARGS, Options, PROXY_ARGS};
+use super::stages::Stages;
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::ast::{Dockerfile, Instruction};
 use crate::dockerfile::env::Env;
@@ -11,34 +13,18 @@ use crate::source::Span;
 use crate::suggest;
 
 /// Reads the settings.
-pub(super) fn settings(options: &Options, globals: &Env, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+pub(super) fn settings(stages: &Stages<'_>, diagnostics: &mut Vec<Diagnostic>) -> Settings {
+    let options = stages.options;
     let text = |name: &str| options.build_args.get(name).filter(|value| !value.is_empty()).cloned();
     let switch = |name: &str| text(name).and_then(|value| parse_bool(&value)).unwrap_or(false);
-    let epoch = options.build_args.get("SOURCE_DATE_EPOCH").map(String::as_str).or(globals.get("SOURCE_DATE_EPOCH"));
     Settings {
-        epoch: epoch.filter(|value| !value.is_empty()).and_then(|value| epoch_of(value, options, diagnostics)),
+        epoch: epoch::read(stages, diagnostics),
         cache_mount_namespace: text("BUILDKIT_CACHE_MOUNT_NS"),
         keep_git_dir: switch("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
         inline_cache: switch("BUILDKIT_INLINE_CACHE"),
         multi_platform: switch("BUILDKIT_MULTI_PLATFORM"),
         build_name: text("BUILDKIT_BUILD_NAME"),
     }
-}
-
-fn epoch_of(value: &str, options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Option<Epoch> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Epoch::Seconds(seconds));
-    }
-    if value == "context" {
-        return Some(Epoch::Context);
-    }
-    let named = value.starts_with(|c: char| c.is_ascii_alphabetic()) || options.named_contexts.contains_key(value);
-    if !named {
-        let message = format!("`SOURCE_DATE_EPOCH` is `{value}`, which is no number of seconds");
-        diagnostics.push(Diagnostic::error("invalid-epoch", Span::default(), message));
-        return None;
-    }
-    Some(Epoch::Named(value.to_owned()))
 }
 
 /// Warns of build arguments that no `ARG` of the file declares.

@@ -56,8 +56,8 @@ pub(super) struct StageLowering<'s, 'a> {
     pub(super) shared: &'s mut Shared<'a>,
     pub(super) state: State,
     pub(super) index: usize,
-    /// Whether `CMD` stands in this stage.
-    pub(super) cmd_set: bool,
+    /// The `CMD`s, `ENTRYPOINT`s and `HEALTHCHECK`s of this stage, each with its statement.
+    pub(super) commands: Vec<(&'static str, Span)>,
     /// The statement at hand.
     pub(super) statement: Span,
     pub(super) progress: Progress,
@@ -100,6 +100,17 @@ impl StageLowering<'_, '_> {
         self.shared.observations.push(Observation { kind, span, statement: self.statement });
     }
 
+    /// Keeps in mind that the stage has a `keyword` now; of those, the last counts.
+    pub(super) fn take_place(&mut self, keyword: &'static str) {
+        let earlier = self.commands.iter().rev().find(|(other, _)| *other == keyword).map(|(_, span)| *span);
+        if let Some(statement) = earlier {
+            let span = Span::new(statement.start, statement.start + keyword.len());
+            let kind = Fact::Replaced { keyword };
+            self.shared.observations.push(Observation { kind, span, statement });
+        }
+        self.commands.push((keyword, self.statement));
+    }
+
     /// Expands a word with the stage's variables; `None` if that failed and is reported.
     pub(super) fn expand(&mut self, word: &Word) -> Option<String> {
         self.expansion(word).map(|expansion| expansion.text)
@@ -115,14 +126,18 @@ impl StageLowering<'_, '_> {
 
     /// The same with all that is to be known of it.
     pub(super) fn expansion(&mut self, word: &Word) -> Option<Expansion> {
+        let expansion = self.expand_quietly(word)?;
+        self.observe_missing(&expansion.missing, word.span);
+        Some(expansion)
+    }
+
+    /// The same; variables that are not set are no matter.
+    pub(super) fn expand_quietly(&mut self, word: &Word) -> Option<Expansion> {
         if word.text.bytes().all(|c| c.is_ascii_alphanumeric() || b"/.-_:=,+@*".contains(&c)) {
             return Some(Expansion { text: word.text.clone(), words: vec![word.text.clone()], ..Expansion::default() });
         }
         match expand(word, &self.state.env, self.shared.escape) {
-            Ok(expansion) => {
-                self.observe_missing(&expansion.missing, word.span);
-                Some(expansion)
-            }
+            Ok(expansion) => Some(expansion),
             Err(error) => {
                 self.fail(word_error(word, &error));
                 None

@@ -7,12 +7,13 @@ use super::observation::{Fact, Observation};
 use super::op::{BaseImage, BaseSource};
 use super::options::{ContextKind, Options, Selection};
 use super::scope::{globals, word_error};
+use super::unneeded;
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::ast::{Dockerfile, Instruction, Stage, Statement};
 use crate::dockerfile::env::Env;
 use crate::dockerfile::mount::MountKey;
 use crate::dockerfile::parse_trigger;
-use crate::dockerfile::word::{Word, expand};
+use crate::dockerfile::word::{Escape, Word, expand};
 use crate::source::{SourceFile, Span};
 use crate::suggest;
 
@@ -101,7 +102,18 @@ impl<'a> Stages<'a> {
         if options.selection == Selection::All {
             (0..stages.nodes.len()).for_each(|index| stages.mark(index, bases, diagnostics));
         }
+        unneeded::check(&stages, diagnostics);
         Some(stages)
+    }
+
+    /// The `ARG`s above the first stage.
+    pub(super) fn global_args(&self) -> impl Iterator<Item = &'a Statement> + use<'a> {
+        self.dockerfile.global_args.iter()
+    }
+
+    /// The escape character of the file.
+    pub(super) fn escape(&self) -> Escape {
+        self.dockerfile.escape
     }
 
     fn node(&mut self, stage: &'a Stage, diagnostics: &mut Vec<Diagnostic>) -> Option<StageNode<'a>> {
@@ -349,7 +361,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The stages that a statement takes files from. What is wrong with them, lowering reports.
-    fn needs(&self, statement: &Statement) -> Vec<usize> {
+    pub(super) fn needs(&self, statement: &Statement) -> Vec<usize> {
         let span = statement.span;
         let mut ignored = Vec::new();
         let mut stage = |name: &str, kind| match self.from(name, FromPlace { kind, span }, &mut ignored) {

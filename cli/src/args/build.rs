@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::BuildLimits;
+
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressKind {
@@ -98,21 +100,14 @@ pub(crate) struct BuildArgs {
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Give RUN --mount=type=ssh an agent: `default` or `ID=SOCKET`
+    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`
     #[arg(long, value_name = "AGENT")]
     pub(crate) ssh: Vec<String>,
     /// Add a line to /etc/hosts of RUN
     #[arg(long, value_name = "HOST:IP")]
     pub(crate) add_host: Vec<String>,
-    /// Size of /dev/shm of RUN
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) shm_size: Option<String>,
-    /// Memory limit of each RUN, such as 512m
-    #[arg(short, long, value_name = "BYTES")]
-    pub(crate) memory: Option<String>,
-    /// Processors that RUN may use, such as 0-2
-    #[arg(long, value_name = "CPUS")]
-    pub(crate) cpuset_cpus: Option<String>,
+    #[command(flatten)]
+    pub(crate) limits: BuildLimits,
     /// Allow a right: `security.insecure`; `network.host` is always allowed
     #[arg(long, value_name = "RIGHT")]
     pub(crate) allow: Vec<String>,

@@ -3,6 +3,7 @@
 //! A flag of docker that is not listed here is an error; `unsupported` knows the reasons.
 
 mod build;
+mod build_limits;
 mod cache;
 mod container;
 mod image;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use build::{BuildArgs, ExplainKind, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use build_limits::BuildLimits;
 pub(crate) use cache::{
     BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
 };

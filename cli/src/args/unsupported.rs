@@ -25,8 +25,6 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("build", "--cache-to", "the cache is local until it can be shared through registries"),
     ("build", "--squash", LATER),
     ("build", "--annotation", LATER),
-    ("build", "--ulimit", LATER),
-    ("build", "--cgroup-parent", LATER),
     ("build", "--security-opt", LATER),
     ("build", "--attest", "attestations are not written yet"),
     ("build", "--provenance", "attestations are not written yet"),

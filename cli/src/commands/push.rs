@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use dhow_layer_store::Store;
-use dhow_layer_store::oci::{Compression, Reference};
+use dhow_layer_store::oci::Reference;
 use dhow_registry_client::{PushOptions, Transfer};
 
 use super::pull::has_tag;
@@ -41,7 +41,7 @@ pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::R
         if mode != Mode::Quiet {
             output::println(&format!("The push refers to repository [{}]", reference.name()))?;
         }
-        let line = push_one(&app.store()?, &transfer, &network, reference)
+        let line = push_one(&transfer, &network, reference)
             .with_context(|| format!("cannot push `{}`", reference.familiar()))?;
         match mode {
             Mode::Quiet => output::println(&reference.to_string())?,
@@ -51,11 +51,8 @@ pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::R
     Ok(())
 }
 
-fn push_one(store: &Store, transfer: &Transfer, network: &Network, reference: &Reference) -> anyhow::Result<String> {
-    let image = store.require(&reference.to_string())?.image;
-    let manifest = store.manifest_for(&image, Compression::Gzip)?;
-    let pushed = network.run(transfer.push_manifest(reference, &manifest, &PushOptions::default()))?;
-    store.tag(reference, &image, Some(pushed.manifest.clone()))?;
+fn push_one(transfer: &Transfer, network: &Network, reference: &Reference) -> anyhow::Result<String> {
+    let pushed = network.run(transfer.push(reference, &PushOptions::default()))?;
     let tag = reference.tag().unwrap_or_default();
     Ok(format!("{tag}: digest: {} size: {}", pushed.manifest.digest, pushed.manifest.size))
 }

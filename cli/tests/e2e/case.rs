@@ -43,10 +43,22 @@ impl Case {
     }
 
     /// The recorded facts.
+    pub(crate) fn recorded(&self) -> Value {
+        self.json("expected.json").unwrap_or_else(|| panic!("{}: no expected.json", self.name))
+    }
+
+    /// The facts that dhow has to give: the recorded ones, but where it does something else on purpose.
     pub(crate) fn expected(&self) -> Value {
-        let text = fs::read_to_string(self.folder.join("expected.json"))
-            .unwrap_or_else(|e| panic!("{}: expected.json: {e}", self.name));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        let mut expected = self.recorded();
+        if let Some(own) = self.json("dhow.json") {
+            overlay(&mut expected, own);
+        }
+        expected
+    }
+
+    fn json(&self, name: &str) -> Option<Value> {
+        let text = fs::read_to_string(self.folder.join(name)).ok()?;
+        Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {name}: {e}", self.name)))
     }
 
     /// Whether the case makes device nodes, which a user namespace does not allow.
@@ -54,9 +66,23 @@ impl Case {
         self.folder.join("root").exists()
     }
 
-    /// Why dhow rejects what Docker's builder accepts, or the other way round, where it does so on purpose.
-    pub(crate) fn deviation(&self) -> Option<String> {
-        fs::read_to_string(self.folder.join("deviation")).ok()
+    /// Whether dhow does something else on purpose.
+    pub(crate) fn has_own_facts(&self) -> bool {
+        self.folder.join("dhow.json").exists()
+    }
+
+    /// What is wrong with the files that tell where dhow deviates on purpose: facts without a reason, a reason
+    /// without facts, or facts that are the recorded ones.
+    pub(crate) fn wrong_deviation(&self) -> Option<&'static str> {
+        match (self.folder.join("deviation").exists(), self.has_own_facts()) {
+            (false, false) => None,
+            (true, true) if self.expected() == self.recorded() => {
+                Some("dhow.json holds nothing but the recorded facts")
+            }
+            (true, true) => None,
+            (true, false) => Some("a deviation without dhow.json"),
+            (false, true) => Some("a dhow.json without deviation"),
+        }
     }
 
     /// The arguments of `dhow build` up to the context's folder, everything laid out below `work`.
@@ -85,6 +111,18 @@ impl Case {
         arguments.extend(options.lines().map(str::to_owned));
         arguments.push(text(context));
         arguments
+    }
+}
+
+/// Puts the values of `own` in the place of those in `facts`; null takes one away. Objects are gone into.
+fn overlay(facts: &mut Value, own: Value) {
+    let (Value::Object(facts), Value::Object(own)) = (facts, own) else { return };
+    for (key, value) in own {
+        match (facts.get_mut(&key), value) {
+            (_, Value::Null) => drop(facts.remove(&key)),
+            (Some(old @ Value::Object(_)), value @ Value::Object(_)) => overlay(old, value),
+            (_, value) => drop(facts.insert(key, value)),
+        }
     }
 }
 

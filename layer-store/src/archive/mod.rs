@@ -5,6 +5,7 @@
 mod candidate;
 mod docker;
 mod event;
+mod export;
 mod input;
 mod layout_dir;
 mod load;
@@ -16,6 +17,7 @@ mod spool;
 mod tests;
 
 pub use event::{Event, Progress};
+pub use export::{Export, Tables, export, export_dir};
 pub use layout_dir::{LayoutPick, image_from_layout};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;

@@ -34,9 +34,11 @@ enum Source {
 
 /// All that goes into an archive.
 #[derive(Debug, Default)]
-struct Plan {
-    index: Vec<Descriptor>,
-    items: Vec<Item>,
+pub(super) struct Plan {
+    /// The entries of `index.json`.
+    pub(super) index: Vec<Descriptor>,
+    /// The entries of `manifest.json`; it is left out if there are none.
+    pub(super) items: Vec<Item>,
     blobs: BTreeMap<Digest, (Descriptor, Source)>,
 }
 
@@ -55,22 +57,34 @@ pub fn save(
     for (names, id) in images {
         plan.add(store, &store.image(id)?, names)?;
     }
-    let mut tar = TarWriter::new(BufWriter::with_capacity(BUFFER, out));
-    append(&mut tar, LAYOUT, LAYOUT_CONTENT)?;
-    append(&mut tar, INDEX, &json(&Index::oci(plan.index))?)?;
-    append(&mut tar, MANIFEST, &json(&plan.items)?)?;
-    for (descriptor, source) in plan.blobs.values() {
-        append_blob(store, &mut tar, (descriptor, source), progress)?;
-    }
-    tar.finish().and_then(|mut buffered| buffered.flush()).map_err(Error::stream(WRITE))
+    plan.write(store, out, progress)
 }
 
 impl Plan {
+    pub(super) fn write(&self, store: &Store, out: &mut dyn Write, progress: Progress<'_>) -> Result<()> {
+        let mut tar = TarWriter::new(BufWriter::with_capacity(BUFFER, out));
+        append(&mut tar, LAYOUT, LAYOUT_CONTENT)?;
+        append(&mut tar, INDEX, &json(&Index::oci(self.index.clone()))?)?;
+        if !self.items.is_empty() {
+            append(&mut tar, MANIFEST, &json(&self.items)?)?;
+        }
+        for (descriptor, source) in self.blobs.values() {
+            append_blob(store, &mut tar, (descriptor, source), progress)?;
+        }
+        tar.finish().and_then(|mut buffered| buffered.flush()).map_err(Error::stream(WRITE))
+    }
+
     fn add(&mut self, store: &Store, image: &Image, names: &[Reference]) -> Result<()> {
         let portable = match Portable::received(store, image)? {
             Some(received) => received,
             None => self.make(store, image)?,
         };
+        self.add_portable(&portable, image, names);
+        Ok(())
+    }
+
+    /// Adds an image with the manifest that it is to have.
+    pub(super) fn add_portable(&mut self, portable: &Portable, image: &Image, names: &[Reference]) {
         for blob in portable.manifest.layers.iter().chain([&portable.manifest.config]) {
             self.blobs.entry(blob.digest).or_insert_with(|| (blob.clone(), Source::Blob));
         }
@@ -78,8 +92,7 @@ impl Plan {
         let descriptor = Descriptor { platform: platform(image), ..portable.descriptor.clone() };
         self.blobs.insert(descriptor.digest, (descriptor.clone(), Source::Bytes(bytes)));
         self.add_to_index(&descriptor, names);
-        self.add_item(&portable, names);
-        Ok(())
+        self.add_item(portable, names);
     }
 
     /// A manifest of the blobs that the layers have; plain tars for those that have none.
@@ -135,7 +148,7 @@ fn platform(image: &Image) -> Option<crate::oci::Platform> {
     (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)
 }
 
-fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|source| Error::Encode { what: "the archive's table of contents", source })
 }
 

@@ -29,7 +29,16 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// Writing fails, or threads cannot be made.
     pub fn new(out: W, compression: Compression) -> io::Result<Self> {
-        Self::with_threads(out, compression, thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN))
+        Self::with_level(out, compression, None)
+    }
+
+    /// The same with a level of the format's own: 0 to 9 for gzip, 0 to 22 for zstd.
+    ///
+    /// # Errors
+    /// Writing fails, or threads cannot be made.
+    pub fn with_level(out: W, compression: Compression, level: Option<u32>) -> io::Result<Self> {
+        let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        Ok(Self(encoder(out, (compression, level), threads)?))
     }
 
     /// Compresses to `out` on `threads` threads. The bytes do not depend on their number.
@@ -37,17 +46,7 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// Writing fails, or threads cannot be made.
     pub fn with_threads(out: W, compression: Compression, threads: NonZero<usize>) -> io::Result<Self> {
-        Ok(Self(match compression {
-            Compression::None => Encoder::None(out),
-            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(out, GZIP_LEVEL, threads.get())?),
-            Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?;
-                encoder.include_checksum(true)?;
-                // Also one worker is a worker: without any, other bytes come out.
-                encoder.multithread(u32::try_from(threads.get()).unwrap_or(1))?;
-                Encoder::Zstd(encoder)
-            }
-        }))
+        Ok(Self(encoder(out, (compression, None), threads)?))
     }
 
     /// Ends the stream and gives `out` back.
@@ -61,6 +60,25 @@ impl<W: Write> Compressor<W> {
             Encoder::Zstd(encoder) => encoder.finish(),
         }
     }
+}
+
+fn encoder<W: Write>(
+    out: W,
+    (compression, level): (Compression, Option<u32>),
+    threads: NonZero<usize>,
+) -> io::Result<Encoder<W>> {
+    Ok(match compression {
+        Compression::None => Encoder::None(out),
+        Compression::Gzip => Encoder::Gzip(ParallelGzip::new(out, level.unwrap_or(GZIP_LEVEL), threads.get())?),
+        Compression::Zstd => {
+            let level = level.and_then(|level| i32::try_from(level).ok()).unwrap_or(ZSTD_LEVEL);
+            let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
+            encoder.include_checksum(true)?;
+            // Also one worker is a worker: without any, other bytes come out.
+            encoder.multithread(u32::try_from(threads.get()).unwrap_or(1))?;
+            Encoder::Zstd(encoder)
+        }
+    })
 }
 
 impl<W: Write> Write for Compressor<W> {

@@ -17,6 +17,14 @@ use crate::root::Root;
 use crate::snapshot::is_empty_dir;
 use crate::{Error, Layer, Result};
 
+/// Annotation of a layer's blob that was compressed with a level that somebody asked for; never leaves the store.
+const LEVEL: &str = "dhow.compression-level";
+
+/// The level that was asked for when the blob was made.
+pub(crate) fn level_of(blob: &Descriptor) -> Option<u32> {
+    blob.annotations.get(LEVEL)?.parse().ok()
+}
+
 impl Layer {
     /// The directory with the layer's files, as an overlay's lower directory. It is unpacked if need be, once however
     /// many ask for it.
@@ -129,19 +137,31 @@ impl Layer {
     /// # Errors
     /// As of [`tar`](Self::tar), and where the blob cannot be written.
     pub fn compressed(&self, compression: Compression) -> Result<Descriptor> {
-        let has_form = |blob: &&Descriptor| blob.media_type.layer_compression() == Some(compression);
+        self.compressed_at(compression, None)
+    }
+
+    /// The same with a level of the format's own; blobs of other levels do not count then.
+    ///
+    /// # Errors
+    /// As of [`compressed`](Self::compressed).
+    pub fn compressed_at(&self, compression: Compression, level: Option<u32>) -> Result<Descriptor> {
+        let has_form =
+            |blob: &&Descriptor| blob.media_type.layer_compression() == Some(compression) && level_of(blob) == level;
         if let Some(blob) = self.blobs()?.iter().find(has_form) {
             return Ok(blob.clone());
         }
         let mut tar = self.tar()?;
         let failed = || Error::stream("compress the layer");
-        let compressor = Compressor::new(self.store().blob_writer()?, compression).map_err(failed())?;
+        let compressor = Compressor::with_level(self.store().blob_writer()?, compression, level).map_err(failed())?;
         let mut writer = DigestWriter::new(compressor);
         copy(&mut tar, &mut writer).map_err(failed())?;
         let (compressor, digest, size) = writer.finish();
         let writer = compressor.finish().map_err(failed())?;
         self.expect_diff_id(digest, size)?;
-        let blob = writer.commit(MediaType::oci_layer(compression))?;
+        let mut blob = writer.commit(MediaType::oci_layer(compression))?;
+        if let Some(level) = level {
+            blob.annotations.insert(LEVEL.to_owned(), level.to_string());
+        }
         self.update(|entry| {
             if !entry.blobs.iter().any(|known| known.digest == blob.digest) {
                 entry.blobs.push(blob.clone());
@@ -198,7 +218,7 @@ impl Layer {
         })
     }
 
-    fn open_fs(&self) -> Result<Root> {
+    pub(super) fn open_fs(&self) -> Result<Root> {
         self.open_root(&self.fs()?)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Packing is canonical: the same tree gives the same bytes on every machine and at every level of privilege.
 
+mod clamp;
 mod compress;
 mod contents;
 mod decompress;
@@ -15,8 +16,10 @@ pub(crate) mod whiteout;
 
 pub use compress::Compressor;
 pub use contents::TarStream;
+pub(crate) use contents::level_of;
 pub use decompress::Decompressor;
-pub(crate) use pack::pack;
+pub use pack::write_tree;
+pub(crate) use pack::{pack, pack_until};
 pub use pipe::PipeReader;
 pub(crate) use pipe::pack_hashed;
 pub use unpack::{Unpacked, Whiteouts, unpack};

@@ -22,9 +22,27 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with the path of the file, [`Error::NotPackable`] where a name would be taken for a whiteout.
 pub(crate) fn pack<W: Write>(root: &Root, out: W) -> Result<W> {
-    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new() };
+    pack_until(root, out, None)
+}
+
+/// The same with no file later than `latest`, in seconds since 1970: later times become that one.
+///
+/// # Errors
+/// As of [`pack`].
+pub(crate) fn pack_until<W: Write>(root: &Root, out: W, latest: Option<i64>) -> Result<W> {
+    let latest = latest.unwrap_or(i64::MAX);
+    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), latest };
     packer.pack_directory(root.dir())?;
     packer.writer.finish().map_err(write_error)
+}
+
+/// Writes a whole root file system to `out` as a tar, in canonical order, with no file later than `latest` (seconds since
+/// 1970). `out` should be buffered.
+///
+/// # Errors
+/// A file cannot be read, or `out` refuses.
+pub fn write_tree<W: Write>(root: &Root, out: W, latest: Option<i64>) -> Result<W> {
+    pack_until(root, out, latest)
 }
 
 struct Packer<W> {
@@ -33,6 +51,8 @@ struct Packer<W> {
     links: HashMap<FileId, Vec<u8>>,
     /// The path of the directory at hand, with a slash at its end unless it is the root.
     path: Vec<u8>,
+    /// The latest time that a file may have, in seconds since 1970.
+    latest: i64,
 }
 
 impl<W: Write> Packer<W> {
@@ -72,7 +92,7 @@ impl<W: Write> Packer<W> {
     fn pack_subdirectory(&mut self, dir: &Dir, name: &OsStr, metadata: &Metadata) -> Result<()> {
         let child = dir.open_dir(name).map_err(self.error("open", name))?;
         let xattrs = child.xattrs(OsStr::new(".")).map_err(self.error("read", name))?;
-        let mut entry = entry(self.bytes_of(name), EntryKind::Directory, metadata);
+        let mut entry = self.entry(self.bytes_of(name), EntryKind::Directory, metadata);
         entry.xattrs = portable(xattrs);
         self.writer.append(&entry, &mut io::empty()).map_err(write_error)?;
         let length = self.path.len();
@@ -89,7 +109,7 @@ impl<W: Write> Packer<W> {
             return Ok(());
         }
         let mut file: File = dir.open_file(name).map_err(self.error("open", name))?;
-        let mut entry = entry(path, EntryKind::Regular, metadata);
+        let mut entry = self.entry(path, EntryKind::Regular, metadata);
         entry.size = metadata.size;
         entry.xattrs = portable(xattr::all_of(&file).map_err(self.error("read", name))?);
         let failed = self.error("pack", name);
@@ -107,7 +127,7 @@ impl<W: Write> Packer<W> {
             FileKind::BlockDevice(device) => EntryKind::BlockDevice(device),
             _ => EntryKind::Fifo,
         };
-        let mut entry = entry(path, kind, metadata);
+        let mut entry = self.entry(path, kind, metadata);
         entry.xattrs = portable(dir.xattrs(name).map_err(self.error("read", name))?);
         self.writer.append(&entry, &mut io::empty()).map_err(write_error)
     }
@@ -121,9 +141,19 @@ impl<W: Write> Packer<W> {
             self.links.insert(metadata.id, path.to_vec());
             return Ok(false);
         };
-        let entry = entry(path.to_vec(), EntryKind::HardLink(first.clone()), metadata);
+        let entry = self.entry(path.to_vec(), EntryKind::HardLink(first.clone()), metadata);
         self.writer.append(&entry, &mut io::empty()).map_err(write_error)?;
         Ok(true)
+    }
+
+    fn entry(&self, path: Vec<u8>, kind: EntryKind, metadata: &Metadata) -> TarEntry {
+        // Linux ignores the mode of a link; another system's tar may have set one.
+        let mode = if metadata.kind == FileKind::Symlink { 0o777 } else { metadata.mode };
+        let mut entry = TarEntry::new(path, kind, mode);
+        entry.uid = metadata.uid;
+        entry.gid = metadata.gid;
+        entry.mtime = Timestamp { seconds: metadata.mtime.seconds.min(self.latest), nanoseconds: 0 };
+        entry
     }
 
     fn bytes_of(&self, name: &OsStr) -> Vec<u8> {
@@ -137,16 +167,6 @@ impl<W: Write> Packer<W> {
     fn error(&self, action: &'static str, name: &OsStr) -> impl FnOnce(io::Error) -> Error + use<W> {
         Error::io(action, &self.path_of(name))
     }
-}
-
-fn entry(path: Vec<u8>, kind: EntryKind, metadata: &Metadata) -> TarEntry {
-    // Linux ignores the mode of a link; another system's tar may have set one.
-    let mode = if metadata.kind == FileKind::Symlink { 0o777 } else { metadata.mode };
-    let mut entry = TarEntry::new(path, kind, mode);
-    entry.uid = metadata.uid;
-    entry.gid = metadata.gid;
-    entry.mtime = Timestamp { seconds: metadata.mtime.seconds, nanoseconds: 0 };
-    entry
 }
 
 fn portable(mut xattrs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -21,6 +21,8 @@ use crate::{Error, Result};
 pub enum Whiteouts {
     /// They hide files of lower layers; the tree is to be a lower directory of an overlay, and gets its marks.
     Overlay,
+    /// They remove what is there; the tree holds the layers below already.
+    Apply,
     /// Nothing: the tar is no layer but an archive of a user's.
     Literal,
 }
@@ -79,16 +81,33 @@ impl Unpacker<'_> {
         let dir = self.open_parent(parent)?;
         let made = match self.whiteouts {
             Whiteouts::Literal => self.make(&dir, name, entry, data),
-            Whiteouts::Overlay => match whiteout::marker(name) {
+            Whiteouts::Overlay | Whiteouts::Apply => match whiteout::marker(name) {
                 Marker::None => self.make(&dir, name, entry, data),
-                Marker::Opaque => whiteout::mark_opaque(&dir).map_err(Error::io("unpack", &path)),
-                Marker::Whiteout(hidden) if is_name(hidden) => hide(&dir, hidden).map_err(Error::io("unpack", &path)),
+                Marker::Opaque => self.clear(&dir).map_err(Error::io("unpack", &path)),
+                Marker::Whiteout(hidden) if is_name(hidden) => {
+                    self.hide(&dir, hidden).map_err(Error::io("unpack", &path))
+                }
                 Marker::Whiteout(_) => Err(invalid(entry, "it is a whiteout of no name")),
                 Marker::Bookkeeping => Ok(()),
             },
         };
         self.parent.get_or_insert((parent.to_owned(), dir));
         made
+    }
+
+    fn hide(&self, dir: &Dir, hidden: &OsStr) -> io::Result<()> {
+        match self.whiteouts {
+            Whiteouts::Apply => remove(dir, hidden),
+            Whiteouts::Overlay | Whiteouts::Literal => hide(dir, hidden),
+        }
+    }
+
+    /// An opaque directory, which is the first that a tar says of it.
+    fn clear(&self, dir: &Dir) -> io::Result<()> {
+        match self.whiteouts {
+            Whiteouts::Apply => dir.names()?.iter().try_for_each(|name| remove(dir, name)),
+            Whiteouts::Overlay | Whiteouts::Literal => whiteout::mark_opaque(dir),
+        }
     }
 
     /// An entry for the root directory itself, such as `./`.
@@ -276,6 +295,14 @@ fn hide(dir: &Dir, name: &OsStr) -> io::Result<()> {
         Ok(metadata) if metadata.kind == FileKind::Directory => whiteout::mark_opaque(&dir.open_dir(name)?),
         // Anything but a directory hides the same name below by itself.
         other => other.map(drop),
+    }
+}
+
+/// Removes what a layer below made, if it is there.
+fn remove(dir: &Dir, name: &OsStr) -> io::Result<()> {
+    match dir.remove_all(name) {
+        Err(error) if is_absent(&error) => Ok(()),
+        other => other,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::common::debian_registry::DebianRegistry;
 use crate::common::{TestServer, TestStore, client, noise, reference};
 use dhow_layer_store::oci::{Compression, Digest};
-use dhow_layer_store::{ImportOptions, import_dir};
+use dhow_layer_store::{ImportOptions, Packing, import_dir};
 use dhow_registry_client::{Client, Error, Event, Fetch, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
 
 const SIZES: [usize; 4] = [3 << 20, 1, 700_000, 0];
@@ -239,7 +239,7 @@ async fn an_image_made_here_is_compressed_and_sent() {
     from.store.tag(&name, &image, None).expect("tag");
     let (transfer, events) = from.transfer_noting(&client());
     for compression in [Compression::Gzip, Compression::Zstd] {
-        let options = PushOptions { compression, ..PushOptions::default() };
+        let options = PushOptions { packing: Packing::in_form(compression), ..PushOptions::default() };
         let pushed = transfer.push(&name, &options).await.expect("push");
         let target = from.store.resolve(&name).expect("resolve").expect("the name");
         assert_eq!(target.manifest, Some(pushed.manifest.clone()));

@@ -3,6 +3,7 @@
 
 mod command;
 mod context;
+mod encoding;
 mod from;
 mod healthcheck;
 mod onbuild;
@@ -58,9 +59,6 @@ pub fn parse(source: &SourceFile) -> Parsed {
         broken_from: false,
         diagnostics: lexed.diagnostics,
     };
-    if let Some(at) = source.first_invalid_byte() {
-        parser.diagnostics.push(Diagnostic::warning("invalid-utf-8", Span::new(at, at), "the file is not UTF-8 here"));
-    }
     let syntax = parser.dockerfile.directives.iter().filter_map(syntax::check);
     parser.diagnostics.extend(syntax.collect::<Vec<_>>());
     let empty = lexed.statements.is_empty();
@@ -74,6 +72,7 @@ pub fn parse(source: &SourceFile) -> Parsed {
         let message = "the Dockerfile has no stage to build";
         parser.diagnostics.push(Diagnostic::error("no-stage", Span::default(), message).hint("add a `FROM`"));
     }
+    parser.diagnostics.extend(encoding::check(source, &parser.dockerfile));
     parser.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
     Parsed { dockerfile: parser.dockerfile, diagnostics: parser.diagnostics }
 }
@@ -94,6 +93,7 @@ impl Parser {
                 keyword: cx.written_keyword(),
                 comments: raw.comments.clone(),
                 span: raw.span,
+                empty_continuation: raw.empty_continuation,
                 statements: Vec::new(),
             });
             self.broken_from |= stage.is_none();

@@ -22,6 +22,9 @@ pub(super) fn parse(cx: &mut Context<'_, '_>) -> Option<Instruction> {
     }
     let mut found = Vec::new();
     let trigger = super::read(&mut cx.inner(rest, &mut found)).map(Box::new);
+    if let Some(Instruction::Run(run)) = trigger.as_ref().map(|trigger| &trigger.instruction) {
+        found.extend(run.mounts.iter().flat_map(|mount| mount.problems.iter().cloned()));
+    }
     let broken = found.iter().any(Diagnostic::is_error);
     cx.diagnostics.extend(found.into_iter().map(soften));
     Some(Instruction::Onbuild(Onbuild { expression: expression(cx), trigger: trigger.filter(|_| !broken) }))

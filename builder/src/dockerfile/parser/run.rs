@@ -68,12 +68,23 @@ fn fields(flags: &mut Flags<'_>, word: &Word) -> Option<Vec<(String, Span)>> {
 }
 
 fn mount(flags: &mut Flags<'_>, word: &Word) -> Option<MountFlag> {
-    let fields = fields(flags, word)?;
-    let fields = fields.into_iter().map(|(text, span)| mount_field(flags, &text, span)).collect::<Option<_>>()?;
-    Some(MountFlag { fields, span: word.span })
+    let mut mount = MountFlag { fields: Vec::new(), problems: Vec::new(), span: word.span };
+    for (text, span) in fields(flags, word)? {
+        match mount_field(&text, span) {
+            Ok(field) if is_variable_from(&field) => {
+                let hint = "name a stage with `FROM ${VARIABLE} AS name`, and mount from that";
+                let diagnostic = Diagnostic::error("variable-in-from", span, "`from` takes no variables");
+                flags.report(diagnostic.hint(hint));
+                return None;
+            }
+            Ok(field) => mount.fields.push(field),
+            Err(problem) => mount.problems.push(*problem),
+        }
+    }
+    Some(mount)
 }
 
-fn mount_field(flags: &mut Flags<'_>, text: &str, span: Span) -> Option<MountField> {
+fn mount_field(text: &str, span: Span) -> Result<MountField, Box<Diagnostic>> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
@@ -83,23 +94,20 @@ fn mount_field(flags: &mut Flags<'_>, text: &str, span: Span) -> Option<MountFie
     let Some(key) = MountKey::named(name) else {
         let diagnostic =
             Diagnostic::error("unknown-mount-key", part(0, name.len()), format!("a mount has no key `{name}`"));
-        flags.report(diagnostic.did_you_mean(suggest::nearest(name, MountKey::spellings())));
-        return None;
+        return Err(Box::new(diagnostic.did_you_mean(suggest::nearest(name, MountKey::spellings()))));
     };
     let value = value.map(|value| Word::new(value, part(text.len() - value.len(), text.len())));
     if value.is_none() && !key.can_stand_alone() {
-        let message = format!("mount key `{name}` needs a value");
-        flags.report(Diagnostic::error("missing-mount-value", span, message).hint(format!("write `{name}=VALUE`")));
-        return None;
+        let diagnostic = Diagnostic::error("missing-mount-value", span, format!("mount key `{name}` needs a value"));
+        return Err(Box::new(diagnostic.hint(format!("write `{name}=VALUE`"))));
     }
-    if let (MountKey::From, Some(from)) = (key, &value)
-        && from.text.find('$').is_some_and(|at| at + 1 != from.text.len())
-    {
-        let hint = "name a stage with `FROM ${VARIABLE} AS name`, and mount from that";
-        flags.report(Diagnostic::error("variable-in-from", from.span, "`from` takes no variables").hint(hint));
-        return None;
-    }
-    Some(MountField { key: Spanned::new(key, part(0, name.len())), spelling: name.to_owned(), value })
+    Ok(MountField { key: Spanned::new(key, part(0, name.len())), spelling: name.to_owned(), value })
+}
+
+/// Whether it is a `from` with a variable; a `$` at its end is none.
+fn is_variable_from(field: &MountField) -> bool {
+    let from = field.value.as_ref().filter(|_| field.key.value == MountKey::From);
+    from.is_some_and(|from| from.text.find('$').is_some_and(|at| at + 1 != from.text.len()))
 }
 
 fn device(flags: &mut Flags<'_>, word: &Word) -> Option<Device> {

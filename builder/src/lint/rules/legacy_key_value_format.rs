@@ -1,7 +1,7 @@
 //! `LegacyKeyValueFormat`: `ENV` and `LABEL` have a `=` between name and value.
 
-use crate::dockerfile::ast::Instruction;
 use crate::lint::rule::{Finding, Rule, Standing, Subject};
+use crate::plan::observation::Fact;
 
 /// The rule.
 pub(crate) const RULE: Rule = Rule {
@@ -12,12 +12,8 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    subject.each(|instruction| match instruction {
-        Instruction::Env(pairs) | Instruction::Label(pairs) => {
-            let pair = pairs.iter().find(|pair| pair.legacy)?;
-            let span = pair.key.span.to(pair.value.span);
-            Some((span, format!("there is no `=` after `{}`", pair.key.text)))
-        }
+    subject.facts(|fact| match fact {
+        Fact::LegacyPair { name } => Some(format!("there is no `=` after `{name}`")),
         _ => None,
     })
 }

@@ -34,7 +34,7 @@ mod workdir_relative_path;
 use super::rule::Rule;
 
 /// The rules: first those of the reference, in the order in which it came to have them, then our own.
-pub const RULES: [Rule; 30] = [
+pub static RULES: [Rule; 30] = [
     stage_name_casing::RULE,
     from_as_casing::RULE,
     no_empty_continuation::RULE,
@@ -66,3 +66,6 @@ pub const RULES: [Rule; 30] = [
     context_before_dependencies::RULE,
     unreachable_stage::RULE,
 ];
+
+/// The rules of the reference; the others are our own.
+pub static REFERENCE_RULES: &[Rule] = RULES.split_at(22).0;

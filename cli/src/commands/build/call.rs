@@ -4,7 +4,7 @@ use dhow_builder::diagnostic::{Diagnostic, Paint};
 use dhow_builder::dockerfile::{Dockerfile, parse};
 use dhow_builder::lint::{self, Check};
 use dhow_builder::outline::{self, Outline, Target};
-use dhow_builder::plan::{Bases, Options};
+use dhow_builder::plan::{Bases, Options, Selection};
 use dhow_builder::source::SourceFile;
 use serde_json::json;
 
@@ -94,6 +94,9 @@ impl Call {
 
     fn check(self, text: &Text, dockerfile: &Dockerfile, (options, paint): (&Options, Paint)) -> anyhow::Result<Exit> {
         let bases = Bases::new();
+        // As for docker, no target means all of them.
+        let selection = if options.target.is_none() { Selection::All } else { Selection::Needed };
+        let options = &Options { selection, ..options.clone() };
         let check = Check { source: &text.source, dockerfile, options, bases: &bases, ignore: text.ignore.as_ref() };
         let report = lint::check(&check).map_err(|found| mistakes(&[*found], &text.source, paint))?;
         let all: Vec<&Diagnostic> = report.errors.iter().chain(&report.findings).collect();

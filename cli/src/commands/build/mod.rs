@@ -7,8 +7,10 @@ mod dockerfile;
 mod error;
 mod events;
 mod fetched;
+mod limits;
 mod named;
 mod request;
+mod ssh;
 
 use std::fs;
 use std::io::IsTerminal;

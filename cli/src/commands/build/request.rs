@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use dhow_builder::dockerfile::instruction::Network;
 use dhow_builder::plan::Options;
 use dhow_builder::{CacheUse, InsecureRuns, PullPolicy, RunDefaults};
 use dhow_layer_store::oci::Platform;
-use dhow_runtime::Resources;
 
+use super::limits;
 use super::named::Named;
+use super::ssh::Agents;
 use crate::app::App;
 use crate::args::BuildArgs;
 use crate::environment::Environment;
-use crate::format::human;
 use crate::problem::Problem;
 
 /// Steps at once for each processor, if nothing else is asked for: many only wait, for a network or for a disk.
@@ -38,6 +37,8 @@ pub(super) struct Settings {
     pub(super) jobs: NonZeroUsize,
     /// What every `RUN` gets.
     pub(super) run: RunDefaults,
+    /// Serves the keys of `--ssh` while it lives.
+    _agents: Agents,
 }
 
 impl Settings {
@@ -59,13 +60,15 @@ impl Settings {
             named_contexts: named.kinds(),
             ..Options::new(Platform::host())
         };
+        let agents = Agents::open(&args.ssh, &app.environment, &|| app.store())?;
         Ok(Self {
             options,
             named,
             cache: if args.no_cache { CacheUse::Ignore } else { CacheUse::Use },
             pull: if args.pull { PullPolicy::Always } else { PullPolicy::Missing },
             jobs: jobs(args.jobs)?,
-            run: run_defaults(app, args)?,
+            run: run_defaults(app, args, &agents)?,
+            _agents: agents,
         })
     }
 }
@@ -100,10 +103,7 @@ fn jobs(typed: Option<usize>) -> Result<NonZeroUsize, Problem> {
     }
 }
 
-fn run_defaults(app: &App, args: &BuildArgs) -> anyhow::Result<RunDefaults> {
-    let size = |text: &String| {
-        human::parse_size(text).ok_or_else(|| Problem::usage(format!("`{text}` is not a size")).hint("write 64m or 1g"))
-    };
+fn run_defaults(app: &App, args: &BuildArgs, agents: &Agents) -> anyhow::Result<RunDefaults> {
     let insecure = match args.allow.iter().find(|right| !matches!(right.as_str(), "security.insecure" | "network.host"))
     {
         Some(other) => return Err(Problem::usage(format!("there is no right `{other}` to allow")).into()),
@@ -118,16 +118,12 @@ fn run_defaults(app: &App, args: &BuildArgs) -> anyhow::Result<RunDefaults> {
         },
         resolv_conf: fs::read("/etc/resolv.conf").unwrap_or_default(),
         hosts: args.add_host.iter().map(|entry| host(entry)).collect::<Result<_, _>>()?,
-        shm_size: args.shm_size.as_ref().map(size).transpose()?,
-        resources: Resources {
-            memory: args.memory.as_ref().map(size).transpose()?,
-            cpuset_cpus: args.cpuset_cpus.clone(),
-            ..Resources::default()
-        },
+        shm_size: args.limits.shm_size.as_deref().map(limits::size).transpose()?,
+        rlimits: limits::rlimits(&args.limits.ulimits)?,
+        resources: limits::resources(&args.limits)?,
         secrets: secrets(&args.secrets, &app.environment)?,
-        ssh: agents(&args.ssh, &app.environment)?,
+        ssh: agents.sockets.clone(),
         insecure,
-        ..RunDefaults::default()
     })
 }
 
@@ -175,26 +171,9 @@ fn secrets(typed: &[String], environment: &Environment) -> anyhow::Result<BTreeM
     Ok(secrets)
 }
 
-/// `default` or `ID=SOCKET`
-fn agents(typed: &[String], environment: &Environment) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let mut agents = BTreeMap::new();
-    for text in typed {
-        let (id, socket) = text.split_once('=').map_or((text.as_str(), None), |(id, path)| (id, Some(path)));
-        let socket = match socket {
-            Some(path) => PathBuf::from(path),
-            None => environment.path("SSH_AUTH_SOCK").ok_or_else(|| {
-                Problem::usage("there is no SSH agent: `SSH_AUTH_SOCK` is not set")
-                    .hint("start one with ssh-agent, or name its socket with `--ssh default=SOCKET`")
-            })?,
-        };
-        agents.insert(id.to_owned(), socket);
-    }
-    Ok(agents)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{agents, build_args, host, jobs, secrets};
+    use super::{build_args, host, jobs, secrets};
     use crate::environment::Environment;
 
     #[test]
@@ -236,10 +215,5 @@ mod tests {
         assert_eq!(host("db:10.0.0.1").unwrap(), ("db".to_owned(), "10.0.0.1".to_owned()));
         assert_eq!(host("six=[::1]").unwrap().1, "::1");
         assert!(host("db").is_err() && host("db:nowhere").is_err());
-        let environment = Environment::from([("SSH_AUTH_SOCK", "/agent")]);
-        let found = agents(&["default".to_owned(), "git=/other".to_owned()], &environment).unwrap();
-        assert_eq!(found["default"].to_str(), Some("/agent"));
-        assert_eq!(found["git"].to_str(), Some("/other"));
-        assert!(agents(&["default".to_owned()], &Environment::default()).is_err());
     }
 }
