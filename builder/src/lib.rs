@@ -4,6 +4,7 @@
 //! Neither touches a file, prints, or reads the environment.
 
 mod assemble;
+mod authorization;
 mod build;
 mod cache;
 mod cancel;
@@ -26,6 +27,7 @@ pub mod source;
 mod source_image;
 mod suggest;
 
+pub use authorization::{git_authorization, web_authorization};
 pub use build::{Built, build};
 pub use cache::{Change, MissReason, why};
 pub use cancel::CancelToken;
@@ -34,6 +36,6 @@ pub use error::{BuildError, Result};
 pub use event::{Event, EventSink, NoEvents, OutputStream, StepId, StepUsage};
 pub use exec::decompressed;
 pub use named_contexts::NamedContexts;
-pub use remote_source::{DownloadRequest, Downloaded, RemoteSource};
+pub use remote_source::{Checkout, DownloadRequest, Downloaded, GitCommit, GitRequest, RemoteSource};
 pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, RunDefaults};
 pub use source_image::{ImageSource, PullPolicy, ResolvedImage, SourceError};

@@ -99,3 +99,28 @@ fn a_failure_names_the_url_and_the_line_and_keeps_the_secret() {
     assert!(reported.starts_with("step `") && rest.contains("cannot get `https://example.com/files"), "{text}");
     assert!(!rest.contains("secret") && rest.contains("no such file"), "{text}");
 }
+
+#[test]
+fn a_repository_is_asked_for_its_commit_and_fetched_once() {
+    let site = Site::new();
+    let (url, commit) = ("https://example.com/a.git", format!("{:0>40}", "abc"));
+    let serve = |content: &str| {
+        let file = WebFile { content: content.as_bytes().to_vec(), ..WebFile::default() };
+        site.files.lock().unwrap().insert(url.to_owned(), file);
+    };
+    serve("abc");
+    let dockerfile = |flags: &str| format!("FROM scratch\nADD {flags} {url} /x\n");
+    let image = site.build(&dockerfile(""));
+    assert_eq!(site.files(&image, "/x"), format!("/x 755 0:0 /\n/x/name 644 0:0 {commit}"));
+    assert_eq!(asked(&site), [format!("refs of {url}"), format!("files of {url}")]);
+    assert_eq!(site.build(&dockerfile("")), image);
+    assert_eq!(asked(&site), [format!("refs of {url}")]);
+    site.build(&dockerfile(&format!("--checksum={commit}")));
+    assert_eq!(asked(&site), Vec::<String>::new());
+    let kept = site.build(&dockerfile("--keep-git-dir=true"));
+    assert!(site.files(&kept, "/x").contains("/x/.git 755"));
+    let error = chain(&site.fail(&dockerfile("--checksum=1234")));
+    assert!(error.contains("instead of `1234`"), "{error}");
+    serve("def");
+    assert_ne!(site.build(&dockerfile("")), image);
+}

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::exit::Exit;
 use crate::from_host::FromHostError;
+use crate::git::GitError;
 use crate::interrupt::Interrupted;
 use crate::problem::Problem;
 
@@ -42,6 +43,9 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<dhow_runtime::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<GitError>() {
         return error.hint();
     }
     None

@@ -12,6 +12,7 @@ mod exit;
 mod failure;
 mod format;
 mod from_host;
+mod git;
 mod interrupt;
 mod output;
 mod problem;

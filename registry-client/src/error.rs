@@ -297,6 +297,7 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status(error) => Some(error.status),
+            Self::Web(error) => error.status(),
             _ => None,
         }
     }

@@ -7,13 +7,14 @@ use reqwest::header::{AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODI
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
+use crate::body::Body;
 use crate::client::Client;
 use crate::error::{Error, RequestLine, Result};
 use crate::repository::header;
 use crate::transport::Call;
 
 /// A request for a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct WebRequest<'a> {
     /// `http` or `https`. User and password in it are sent to its host alone.
     pub url: &'a str,
@@ -21,6 +22,10 @@ pub struct WebRequest<'a> {
     pub etag: Option<&'a str>,
     /// The value of the header `Authorization`.
     pub authorization: Option<&'a str>,
+    /// More headers: names in lower case and values.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// What to send, for a request that changes nothing there; then it is a POST.
+    pub body: Option<&'a [u8]>,
 }
 
 /// What a server says to a [`WebRequest`].
@@ -52,7 +57,13 @@ impl Client {
     async fn ask(&self, request: &WebRequest<'_>) -> Result<WebAnswer> {
         let settings = |what: &str| Error::Settings { reason: format!("{what} cannot be part of a request") };
         let url: Url = request.url.parse().map_err(|_| settings(&format!("`{}`", request.url)))?;
-        let mut call = Call::new(Method::GET, url);
+        let mut call = Call::new(if request.body.is_some() { Method::POST } else { Method::GET }, url);
+        if let Some(body) = request.body {
+            call.body = Body::Bytes(Bytes::copy_from_slice(body));
+        }
+        for (name, value) in request.headers {
+            call.headers.insert(*name, HeaderValue::from_str(value).map_err(|_| settings(name))?);
+        }
         if let Some(etag) = request.etag {
             call.headers.insert(IF_NONE_MATCH, HeaderValue::from_str(etag).map_err(|_| settings("the entity tag"))?);
         }
@@ -73,6 +84,11 @@ impl Client {
 }
 
 impl WebFile {
+    /// Where it was found in the end, redirects followed.
+    pub fn url(&self) -> &str {
+        self.answer.url().as_str()
+    }
+
     /// The entity tag, quotes and all.
     pub fn etag(&self) -> Option<&str> {
         header(self.answer.headers(), ETAG.as_str())

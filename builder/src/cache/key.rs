@@ -6,6 +6,7 @@
 //! | RUN | keys of its inputs, argv, environment with the ARGs that are in scope, user, working directory, mounts by what they show, network, security, heredocs | proxy ARGs, secrets (their ids do), the content of cache mounts |
 //! | COPY, ADD | key of the tree below (not with `--link`), destination, chown, chmod, links, excludes, and the selected files: names, types, modes, owners as they are stored, content, link targets, extended attributes, hard links | mtimes, the names of the sources beyond what lands, stages by name |
 //! | ADD from the web | what is received, as any copied file | the URL, its entity tag, `Last-Modified` |
+//! | ADD from git | the files of the commit, as any copied ones | the URL, the reference |
 //! | WORKDIR | key of the tree below, path, owner | |
 //!
 //! Every field is framed by its name and length, so that no two different inputs read the same; the name of the format

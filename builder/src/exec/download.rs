@@ -12,6 +12,7 @@ use dhow_layer_store::oci::{Digest, DigestWriter};
 use dhow_layer_store::{CacheRecord, Layer, Stack, Timestamp};
 use serde_json::json;
 
+use crate::authorization::{web_authorization, without_secret};
 use crate::cache::{KeyBuilder, StepLock, Wait};
 use crate::cancel::CancelToken;
 use crate::error::{BuildError, Result};
@@ -64,7 +65,7 @@ impl Step<'_> {
         let start = std::time::Instant::now();
         // What is known but not what it must be cannot be kept.
         let etag = known.filter(|_| op.checksum.is_none()).and_then(|known| field(known, "etag"));
-        let authorization = self.authorization(&op.url);
+        let authorization = web_authorization(&self.executor.request.run.secrets, &op.url);
         let request = DownloadRequest { url: &op.url, etag: etag.as_deref(), authorization: authorization.as_deref() };
         let step = StepId(self.id.0);
         let snapshot = self.executor.env.store.prepare(&Stack::default())?;
@@ -95,18 +96,7 @@ impl Step<'_> {
         Ok(Some(Received { layer, digest, etag }))
     }
 
-    /// The secret that goes with the URL's host, as the reference names them.
-    fn authorization(&self, url: &str) -> Option<String> {
-        let host = host(url)?;
-        let secret = |name: String| {
-            let value = self.executor.request.run.secrets.get(&name)?;
-            Some(String::from_utf8_lossy(value).trim_end().to_owned())
-        };
-        let token = secret(format!("HTTP_AUTH_TOKEN_{host}")).map(|token| format!("Bearer {token}"));
-        token.or_else(|| secret(format!("HTTP_AUTH_HEADER_{host}")))
-    }
-
-    fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         self.executor.env.events.event(event);
     }
 }
@@ -122,26 +112,6 @@ fn field(record: &CacheRecord, name: &str) -> Option<String> {
 fn timestamp(time: Option<SystemTime>) -> Timestamp {
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or(Duration::ZERO);
     Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanoseconds: 0 }
-}
-
-/// The URL without `user:password@`, for keys and messages.
-pub(crate) fn without_secret(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
-}
-
-/// The URL's host without port.
-fn host(url: &str) -> Option<String> {
-    let url = without_secret(url);
-    let rest = url.split_once("://")?.1;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => authority.split(':').next()?,
-    };
-    Some(host.to_owned())
 }
 
 /// A file that cannot be written any more once the build is cancelled.
@@ -165,22 +135,5 @@ impl<F: FnOnce()> Write for Cancellable<'_, F> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{host, without_secret};
-
-    #[test]
-    fn parts_of_urls() {
-        for (url, shown, name) in [
-            ("https://e.com/a?b=@c", "https://e.com/a?b=@c", "e.com"),
-            ("https://me:pass@e.com:8443/a", "https://e.com:8443/a", "e.com"),
-            ("http://me:p@ss@[::1]:80", "http://[::1]:80", "::1"),
-        ] {
-            assert_eq!(without_secret(url), shown);
-            assert_eq!(host(url).as_deref(), Some(name), "{url}");
-        }
     }
 }

@@ -245,6 +245,7 @@ impl<'a> Executor<'a> {
                 return Ok(Some(Outcome { stack, created: None }));
             }
             Op::Download(op) => return Step { executor: self, id, node }.download(op).map(Some),
+            Op::Git(op) => return Step { executor: self, id, node }.repository(op).map(Some),
             _ => {}
         }
         let Ok(prepared) = self.prepared(id) else { return Ok(None) };

@@ -18,6 +18,7 @@ mod output;
 mod owner;
 mod place;
 mod previous;
+mod repository;
 mod run;
 mod selection;
 mod sight;

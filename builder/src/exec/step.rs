@@ -86,7 +86,7 @@ impl<'a> Step<'a> {
                 let files = files_of_download(*node, (name, *unpack));
                 self.select_in_stage(op, &files, *node)
             }
-            CopySource::Repository { .. } => Err(BuildError::Unsupported("`ADD` of a git repository".to_owned())),
+            CopySource::Repository { node } => self.select_in_stage(op, &files_of_repository(*node), *node),
         }
     }
 
@@ -216,7 +216,9 @@ impl<'a> Step<'a> {
                 CopySource::Download { node, name, unpack } => {
                     self.copy_files(&copier, &files_of_download(*node, (name, *unpack)), known)?;
                 }
-                CopySource::Repository { .. } => return Err(self.not_a_layer()),
+                CopySource::Repository { node } => {
+                    self.copy_files(&copier, &files_of_repository(*node), known)?;
+                }
             }
         }
         Ok(())
@@ -290,4 +292,10 @@ fn files_of_download(node: NodeId, (name, unpack): (&str, bool)) -> CopyFiles {
 /// The name as a pattern that matches nothing else.
 fn escaped(name: &str) -> String {
     name.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// All files of a repository.
+fn files_of_repository(node: NodeId) -> CopyFiles {
+    let all = || "/".to_owned();
+    CopyFiles { from: FilesFrom::Node(node), written: all(), path: all(), parents: None, unpack: false }
 }

@@ -10,7 +10,6 @@ use crate::plan::{Op, Plan};
 pub(crate) fn check_support(plan: &Plan) -> Result<()> {
     for node in &plan.nodes {
         let missing = match &node.op {
-            Op::Git(op) => format!("`ADD` of the repository `{}`", op.source.remote),
             Op::Run(op) if !op.devices.is_empty() => format!("`RUN --device={}`", op.devices[0].name),
             _ => continue,
         };

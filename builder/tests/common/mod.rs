@@ -17,11 +17,12 @@ use dhow_builder::ignore::IgnoreRules;
 use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
-    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, DownloadRequest, Downloaded, Event,
-    EventSink, ImageSource, NamedContexts, PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build,
+    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Checkout, DownloadRequest,
+    Downloaded, Event, EventSink, GitCommit, GitRequest, ImageSource, NamedContexts, PullPolicy, RemoteSource,
+    ResolvedImage, RunDefaults, SourceError, build,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
-use dhow_layer_store::{LayerId, Stack, Store, StoreOptions};
+use dhow_layer_store::{LayerId, Root, Stack, Store, StoreOptions};
 use tempfile::TempDir;
 
 /// The program that test images are made of (Debian package `busybox-static`).
@@ -338,6 +339,23 @@ impl RemoteSource for Site {
         }
         into.write_all(&file.content)?;
         Ok(Downloaded::New { etag: file.etag.clone(), modified: file.modified })
+    }
+
+    /// A branch is the name of its commit; the file `name` of each repository holds that of the commit.
+    fn git_commit(&self, request: &GitRequest<'_>) -> Result<GitCommit, SourceError> {
+        self.asked.lock().unwrap().push(format!("refs of {}", request.source.remote));
+        let file = self.files.lock().unwrap().get(&request.source.remote).cloned().ok_or("no such repository")?;
+        let commit = format!("{:0>40}", String::from_utf8(file.content)?);
+        Ok(GitCommit { commit, tag: None, reference: Some("refs/heads/main".to_owned()) })
+    }
+
+    fn git_checkout(&self, request: &GitRequest<'_>, checkout: &Checkout<'_>, into: &Root) -> Result<(), SourceError> {
+        self.asked.lock().unwrap().push(format!("files of {}", request.source.remote));
+        into.create_file(Path::new("name"), 0o644)?.write_all(checkout.commit.commit.as_bytes())?;
+        if checkout.keep_git_dir {
+            into.create_dir(Path::new(".git"), 0o755)?;
+        }
+        Ok(())
     }
 }
 

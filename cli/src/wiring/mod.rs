@@ -18,5 +18,5 @@ pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
 pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
-pub(crate) use remote::Remote;
+pub(crate) use remote::{Remote, boxed};
 pub(crate) use store::sweep;

@@ -1,18 +1,51 @@
 //! Files from the network for the builder, over the connections of the registry client.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dhow_builder::{DownloadRequest, Downloaded, RemoteSource, SourceError};
-use dhow_registry_client::{Client, ClientOptions, WebAnswer, WebRequest};
+use bytes::Bytes;
+use dhow_builder::{Checkout, DownloadRequest, Downloaded, GitCommit, GitRequest, RemoteSource, SourceError};
+use dhow_layer_store::{Root, Store};
+use dhow_registry_client::{Client, ClientOptions, WebAnswer, WebFile, WebRequest};
 
 use super::client::client_options;
 use super::network::Network;
 use crate::app::App;
+use crate::git::{Git, GitError};
+
+/// A server's answer as a stream.
+pub(crate) struct Answer {
+    connected: Arc<(Network, Client)>,
+    file: Box<WebFile>,
+    rest: Bytes,
+}
+
+impl Answer {
+    /// Where it comes from, redirects followed.
+    pub(crate) fn url(&self) -> &str {
+        self.file.url()
+    }
+}
+
+impl Read for Answer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.connected.0.run(self.file.chunk()).map_err(io::Error::other)? {
+                Some(bytes) => self.rest = bytes,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.rest.len());
+        buffer[..count].copy_from_slice(&self.rest.split_to(count));
+        Ok(count)
+    }
+}
 
 /// Fulfils what the builder asks for.
 pub(crate) struct Remote {
     options: ClientOptions,
+    /// Where packs of git are while they are read.
+    store: Store,
     /// Made for the first file that is asked for.
     made: Mutex<Option<Arc<(Network, Client)>>>,
 }
@@ -23,7 +56,8 @@ impl Remote {
     /// # Errors
     /// A setting is wrong.
     pub(crate) fn new(app: &App) -> anyhow::Result<Self> {
-        Ok(Self { options: client_options(app)?, made: Mutex::default() })
+        let (options, store) = (client_options(app)?, app.store()?);
+        Ok(Self { options, store, made: Mutex::default() })
     }
 
     /// Writes the file that `request` names to `into`, as it comes.
@@ -43,6 +77,23 @@ impl Remote {
         Ok(Downloaded::New { etag: file.etag().map(str::to_owned), modified: file.modified() })
     }
 
+    /// The answer to `request`, to be read as it comes.
+    ///
+    /// # Errors
+    /// The server's, or an interrupt.
+    pub(crate) fn open(&self, request: &WebRequest<'_>) -> anyhow::Result<Answer> {
+        let connected = self.connected()?;
+        match connected.0.run(connected.1.web_file(request))? {
+            WebAnswer::Unchanged => anyhow::bail!("the server says that nothing changed, which it was not asked"),
+            WebAnswer::File(file) => Ok(Answer { connected, file, rest: Bytes::new() }),
+        }
+    }
+
+    /// The way to git's repositories.
+    pub(crate) fn git(&self) -> Git<'_> {
+        Git { remote: self, store: &self.store }
+    }
+
     fn connected(&self) -> anyhow::Result<Arc<(Network, Client)>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = made.as_ref() {
@@ -56,13 +107,25 @@ impl Remote {
 impl RemoteSource for Remote {
     fn download(&self, request: &DownloadRequest<'_>, into: &mut dyn Write) -> Result<Downloaded, SourceError> {
         let DownloadRequest { url, etag, authorization } = *request;
-        self.get(&WebRequest { url, etag, authorization }, into).map_err(boxed)
+        self.get(&WebRequest { url, etag, authorization, ..WebRequest::default() }, into).map_err(boxed)
+    }
+
+    fn git_commit(&self, request: &GitRequest<'_>) -> Result<GitCommit, SourceError> {
+        self.git().commit(request).map_err(boxed)
+    }
+
+    fn git_checkout(&self, request: &GitRequest<'_>, checkout: &Checkout<'_>, into: &Root) -> Result<(), SourceError> {
+        self.git().checkout(request, checkout, into).map_err(boxed)
     }
 }
 
 /// The error with its type, so that its hint and its code are found again.
-pub(super) fn boxed(error: anyhow::Error) -> SourceError {
-    match error.downcast::<dhow_registry_client::Error>() {
+pub(crate) fn boxed(error: anyhow::Error) -> SourceError {
+    let error = match error.downcast::<dhow_registry_client::Error>() {
+        Ok(error) => return Box::new(error),
+        Err(error) => error,
+    };
+    match error.downcast::<GitError>() {
         Ok(error) => Box::new(error),
         Err(error) => error.into(),
     }

@@ -1,4 +1,5 @@
-//! What a build reads: its Dockerfile and its context, a directory, a tar on standard input or a file from the web.
+//! What a build reads: its Dockerfile and its context, a directory, a tar on standard input, a repository or a file
+//! from the web.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -10,11 +11,10 @@ use dhow_builder::source::SourceFile;
 use dhow_layer_store::Store;
 
 use super::dockerfile::{self, STDIN};
-use super::fetched::{BLOCK, Fetched, inside, is_archive};
+use super::fetched::{BLOCK, Fetched, From, git_source, inside, is_archive};
 use crate::args::BuildArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::wiring::Remote;
 
 /// A Dockerfile and the ignore file that goes with it, for those who build nothing.
 pub(super) struct Text {
@@ -61,23 +61,32 @@ impl Input {
     ///
     /// # Errors
     /// There is no such context, or no Dockerfile.
-    pub(super) fn open(args: &BuildArgs, store: &Store, remote: &Remote) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &BuildArgs, from: &From<'_>) -> anyhow::Result<Self> {
+        let store = from.store;
         if args.context == "-" {
             return Self::from_stdin(args, store);
         }
         if is_remote(&args.context) {
-            let fetched = Fetched::download(&args.context, store, remote)
-                .with_context(|| format!("cannot get the context `{}`", args.context))?;
-            return match fetched.unpack_file(store)? {
-                true => Self::of_fetched(args, fetched, store),
-                false => Self::of_download(args, fetched, store),
-            };
+            let opened = Self::from_elsewhere(args, from);
+            return opened.with_context(|| format!("cannot get the context `{}`", args.context));
         }
         let path = directory(&args.context)?;
         let found = dockerfile::read(args.file.as_deref(), Some(path))?;
         let rules = dockerfile::ignore_rules(found.path.as_deref(), path)?;
         let context = BuildContext::open(path, rules, store)?;
         Ok(Self { dockerfile: found.source, context: Some(context), _fetched: None })
+    }
+
+    fn from_elsewhere(args: &BuildArgs, from: &From<'_>) -> anyhow::Result<Self> {
+        if let Some(mut source) = git_source(&args.context)? {
+            source.keep_git_dir = source.keep_git_dir.or_else(|| keeps_git_dir(args));
+            return Self::of_fetched(args, Fetched::checkout(&source, from)?, from.store);
+        }
+        let fetched = Fetched::download(&args.context, from)?;
+        match fetched.unpack_file(from.store)? {
+            true => Self::of_fetched(args, fetched, from.store),
+            false => Self::of_download(args, fetched, from.store),
+        }
     }
 
     /// A tar is the context with the Dockerfile in it; any other text is a Dockerfile without context.
@@ -157,10 +166,17 @@ fn first_block() -> anyhow::Result<Vec<u8>> {
     Ok(begun)
 }
 
-/// Contexts that docker would fetch.
+/// Contexts that are fetched.
 fn is_remote(context: &str) -> bool {
-    let schemes = ["http://", "https://", "git://", "ssh://", "git@", "github.com/"];
-    schemes.iter().any(|scheme| context.starts_with(scheme))
+    let schemes = ["http://", "https://", "git://", "ssh://", "git@"];
+    let is_here = || Path::new(context).exists();
+    schemes.iter().any(|scheme| context.starts_with(scheme)) || context.starts_with("github.com/") && !is_here()
+}
+
+/// The build argument `BUILDKIT_CONTEXT_KEEP_GIT_DIR`.
+fn keeps_git_dir(args: &BuildArgs) -> Option<bool> {
+    let value = args.build_args.iter().rev().find_map(|arg| arg.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR="))?;
+    Some(matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
 }
 
 #[cfg(test)]

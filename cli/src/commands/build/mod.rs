@@ -39,6 +39,7 @@ use account::Account;
 use call::Call;
 use context::{Input, Text};
 use events::Sink;
+use fetched::From;
 use named::Contexts;
 use request::Settings;
 
@@ -90,8 +91,9 @@ fn make(
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
-    let input = Input::open(args, &store, &remote)?;
-    let contexts = Contexts::new(&settings.named, &store, &remote);
+    let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
+    let input = Input::open(args, &from)?;
+    let contexts = Contexts::new(&settings.named, &from);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
         options: &settings.options,

@@ -6,16 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use dhow_builder::ignore::IgnoreRules;
-use dhow_builder::plan::ContextKind;
+use dhow_builder::plan::{ContextKind, GitSource};
 use dhow_builder::{BuildContext, NamedContexts, ResolvedImage, SourceError};
-use dhow_layer_store::Store;
 use dhow_layer_store::archive::{LayoutPick, image_from_layout};
 use dhow_layer_store::oci::{Platform, Reference};
 
 use super::dockerfile;
-use super::fetched::Fetched;
+use super::fetched::{Fetched, From, git_source};
 use crate::problem::Problem;
-use crate::wiring::Remote;
+use crate::wiring::boxed;
 
 /// Where a context comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,8 @@ enum Source {
     Stage(String),
     /// A directory of this machine.
     Directory(PathBuf),
+    /// A repository.
+    Git(GitSource),
     /// A file on a web server.
     Url(String),
 }
@@ -61,7 +62,7 @@ impl Named {
             Source::Image(None) => ContextKind::Scratch,
             Source::Layout(..) => ContextKind::OwnImage,
             Source::Stage(name) => ContextKind::Stage(name.clone()),
-            Source::Directory(_) | Source::Url(_) => ContextKind::Files,
+            Source::Directory(_) | Source::Git(_) | Source::Url(_) => ContextKind::Files,
         };
         self.0.iter().map(|(name, source)| (name.clone(), kind(source))).collect()
     }
@@ -78,6 +79,9 @@ impl Source {
         }
         if let Some(stage) = text.strip_prefix("target:") {
             return Ok(Self::Stage(stage.to_owned()));
+        }
+        if let Some(repository) = git_source(text)?.filter(|_| !Path::new(text).exists()) {
+            return Ok(Self::Git(repository));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Url(text.to_owned()));
@@ -111,54 +115,51 @@ fn layout_of(text: &str) -> anyhow::Result<Source> {
 /// Opens them for the builder.
 pub(super) struct Contexts<'a> {
     pub(super) named: &'a Named,
-    pub(super) store: &'a Store,
-    pub(super) remote: &'a Remote,
+    pub(super) from: &'a From<'a>,
     /// What was fetched; it goes with the build.
     fetched: Mutex<Vec<Fetched>>,
 }
 
 impl<'a> Contexts<'a> {
     /// Nothing is opened yet.
-    pub(super) fn new(named: &'a Named, store: &'a Store, remote: &'a Remote) -> Self {
-        Self { named, store, remote, fetched: Mutex::default() }
+    pub(super) fn new(named: &'a Named, from: &'a From<'a>) -> Self {
+        Self { named, from, fetched: Mutex::default() }
     }
 
     fn open(&self, name: &str) -> anyhow::Result<BuildContext> {
         match self.named.0.get(name) {
             Some(Source::Directory(path)) => {
                 let rules = dockerfile::ignore_rules(None, path)?;
-                Ok(BuildContext::open(path, rules, self.store)?)
+                Ok(BuildContext::open(path, rules, self.from.store)?)
             }
-            Some(Source::Url(url)) => {
-                let fetched = Fetched::download(url, self.store, self.remote)?;
-                self.keep(fetched)
-            }
+            Some(Source::Url(url)) => self.keep(Fetched::download(url, self.from)?),
+            Some(Source::Git(source)) => self.keep(Fetched::checkout(source, self.from)?),
             _ => Err(anyhow::anyhow!("it has no files")),
         }
     }
 
     fn keep(&self, fetched: Fetched) -> anyhow::Result<BuildContext> {
-        let context = BuildContext::open(&fetched.path(), IgnoreRules::default(), self.store)?;
+        let context = BuildContext::open(&fetched.path(), IgnoreRules::default(), self.from.store)?;
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(fetched);
         Ok(context)
     }
 
     fn resolve(&self, name: &str, platform: &Platform) -> anyhow::Result<ResolvedImage> {
         let Some(Source::Layout(path, pick)) = self.named.0.get(name) else { anyhow::bail!("it is no image") };
-        let image = image_from_layout(self.store, path, (pick, platform))
+        let image = image_from_layout(self.from.store, path, (pick, platform))
             .with_context(|| format!("cannot take an image from the layout `{}`", path.display()))?;
-        let image = self.store.image(&image)?;
+        let image = self.from.store.image(&image)?;
         Ok(ResolvedImage { digest: *image.id.digest(), config: image.config.value().clone(), stack: image.stack() })
     }
 }
 
 impl NamedContexts for Contexts<'_> {
     fn image(&self, name: &str, platform: &Platform) -> Result<ResolvedImage, SourceError> {
-        Ok(self.resolve(name, platform)?)
+        self.resolve(name, platform).map_err(boxed)
     }
 
     fn files(&self, name: &str) -> Result<BuildContext, SourceError> {
-        Ok(self.open(name)?)
+        self.open(name).map_err(boxed)
     }
 }
 

@@ -1,0 +1,75 @@
+//! What can go wrong with a repository of another machine.
+
+/// Why a repository's files cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    /// Its transport needs another program.
+    #[error("`{0}` is reached by SSH, which dhow does not speak")]
+    Ssh(String),
+    /// Its transport is none that dhow knows.
+    #[error("`{0}` is no address of a repository that dhow can reach")]
+    Address(String),
+    /// The connection failed.
+    #[error("cannot {action} `{host}`")]
+    Connection {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Host and port.
+        host: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server speaks an older protocol.
+    #[error("the server of `{0}` does not speak version 2 of git's protocol")]
+    OldProtocol(String),
+    /// The repository names its objects in another way.
+    #[error("the repository has objects in the format `{0}`, dhow reads `sha1`")]
+    ObjectFormat(String),
+    /// The server's answer is not what the protocol asks for.
+    #[error("the server's answer breaks git's protocol: {0}")]
+    Protocol(String),
+    /// The server refuses.
+    #[error("the server says: {0}")]
+    Refused(String),
+    /// There is no such branch, tag or other reference.
+    #[error("the repository `{remote}` has no branch or tag `{reference}`")]
+    NoReference {
+        /// As it was asked for.
+        reference: String,
+        /// Where.
+        remote: String,
+    },
+    /// What was received is damaged.
+    #[error("the objects that the server sent cannot be read: {0}")]
+    Pack(String),
+    /// An object that another one names was not sent.
+    #[error("the server sent no object `{0}`")]
+    MissingObject(String),
+    /// The directory is not in the commit.
+    #[error("the commit has no directory `{0}`")]
+    NoDirectory(String),
+    /// A name that would lead out of the checkout, or into `.git`.
+    #[error("the commit has a file with the forbidden name `{0}`")]
+    ForbiddenName(String),
+    /// Submodules in submodules without end.
+    #[error("the submodule `{0}` is too deep in others")]
+    TooDeep(String),
+}
+
+impl GitError {
+    /// What the user can do about it, where that is known.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Ssh(_) => {
+                "write its `https://` address; `--secret id=GIT_AUTH_TOKEN,src=FILE` opens private repositories"
+            }
+            Self::Connection { .. } => "check the address, and the network between this machine and the server",
+            Self::OldProtocol(_) => "a server with git 2.18 or later does; or clone it and name the directory",
+            Self::NoReference { .. } => "check its spelling, or name a commit with all its 40 digits",
+            Self::NoDirectory(_) => "what follows the colon in `#ref:directory` is a directory of the repository",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
