@@ -32,7 +32,7 @@ pub(crate) fn assemble(executor: &Executor<'_>) -> Result<Built> {
     fill_dates(&mut config.history);
     let raw = Raw::create(config).map_err(|source| BuildError::Encode { what: "the image's config", source })?;
     let image = executor.env.store.add_image(&raw, MediaType::OciConfig, finished.stack.layers(), None)?;
-    Ok(Built { image, layers: built_layers(plan, stack, from_base) })
+    Ok(Built { image, layers: built_layers(plan, stack, from_base), findings: Vec::new() })
 }
 
 /// The layers that the steps made, before anything became of them.

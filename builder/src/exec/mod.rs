@@ -17,6 +17,7 @@ mod mounts;
 mod output;
 mod owner;
 mod place;
+mod previous;
 mod repository;
 mod run;
 mod selection;

@@ -1,8 +1,11 @@
 //! Builds the image, and with `--verify` builds it again.
 
 use dhow_builder::source::SourceFile;
-use dhow_builder::{BuildEnv, BuildRequest, Built, CacheUse, CancelToken, EventSink, Finish, NoEvents, Squash, build};
+use dhow_builder::{
+    BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, EventSink, Finish, NoEvents, Squash, build,
+};
 use dhow_layer_store::Store;
+use dhow_layer_store::oci::ImageId;
 
 use super::account::Account;
 use super::context::Input;
@@ -12,9 +15,11 @@ use super::named::Contexts;
 use super::request::Settings;
 use super::verify::{Dates, Difference, compare};
 use super::wishes::Wishes;
-use super::{error, metadata, paint, weight};
+use super::{error, metadata, tell, tell_findings, weight};
 use crate::app::App;
 use crate::args::{BuildArgs, SquashKind};
+use crate::exit::Exit;
+use crate::findings::Findings;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
 use crate::wiring::{BaseImages, Remote};
@@ -27,6 +32,14 @@ pub(super) struct Made {
     pub(super) is_new: bool,
 }
 
+/// What came of a build.
+pub(super) enum Outcome {
+    /// An image.
+    Image(Box<Made>),
+    /// Nothing, and why is told already.
+    Nothing(Exit),
+}
+
 /// Builds the image; `account` hears what becomes of its steps.
 ///
 /// # Errors
@@ -35,7 +48,7 @@ pub(super) fn make(
     (app, args): (&App, &BuildArgs),
     wishes: &Wishes,
     (cancel, account): (&CancelToken, &Account),
-) -> anyhow::Result<Made> {
+) -> anyhow::Result<Outcome> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
@@ -56,31 +69,55 @@ pub(super) fn make(
     let known = store.image_ids()?;
     let build_with = |request: &BuildRequest<'_>, events: &dyn EventSink| {
         let (images, remote, contexts) = (&images, &remote, &contexts);
-        let env = BuildEnv { store: &store, images, remote, contexts, events, cancel };
-        build(request, env).or_else(|error| {
-            metadata::write_failure(args, &error, &input.dockerfile)?;
-            Err(error::explain(error, &input.dockerfile, paint(&app.environment)))
-        })
+        build(request, BuildEnv { store: &store, images, remote, contexts, events, cancel })
+    };
+    let failed = |error: &BuildError| {
+        metadata::write_failure(args, error, &input.dockerfile)?;
+        Ok(Outcome::Nothing(error::tell(error, &input.dockerfile, tell(app, args))?))
     };
     let progress = BuildProgress::new(wishes.mode);
     let built = build_with(&request, &Sink { progress: &progress, explains: args.explain.is_some(), account });
     progress.end();
-    let built = built?;
+    let built = match built {
+        Ok(built) => built,
+        Err(error) => return failed(&error),
+    };
+    tell_findings(args, &Findings { source: &input.dockerfile, found: &built.findings }, tell(app, args))?;
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");
-        let again = build_with(&BuildRequest { cache: CacheUse::Bypass, ..request }, &NoEvents)?;
-        let difference = difference(&store, (&built, &again), dates(&settings));
-        if again.image != built.image && !known.contains(&again.image) {
-            store.remove_image(&again.image)?;
-        }
-        if let Some(difference) = difference? {
-            let lines = weight::lines(&store, &built, &input.dockerfile)?;
-            return Err(difference.problem(made_by(&store, (&built, &lines), &difference)?.as_deref()).into());
+        match build_with(&BuildRequest { cache: CacheUse::Bypass, ..request }, &NoEvents) {
+            Ok(again) => Verification { store: &store, known: &known, dates: dates(&settings) }
+                .run((&built, &again), &input.dockerfile)?,
+            Err(error) => return failed(&error),
         }
         say(wishes, verdict(dates(&settings)));
     }
     let is_new = !known.contains(&built.image);
-    Ok(Made { built, dockerfile: input.dockerfile, is_new })
+    Ok(Outcome::Image(Box::new(Made { built, dockerfile: input.dockerfile, is_new })))
+}
+
+/// The second build against the first.
+struct Verification<'a> {
+    store: &'a Store,
+    /// The images that there were before.
+    known: &'a [ImageId],
+    dates: Dates,
+}
+
+impl Verification<'_> {
+    fn run(&self, (built, again): (&Built, &Built), dockerfile: &SourceFile) -> anyhow::Result<()> {
+        let difference = difference(self.store, (built, again), self.dates);
+        if again.image != built.image && !self.known.contains(&again.image) {
+            self.store.remove_image(&again.image)?;
+        }
+        let Some(difference) = difference? else { return Ok(()) };
+        let lines = weight::lines(self.store, built, dockerfile)?;
+        let made_by = made_by(self.store.image(&built.image)?.layers.len(), &lines, &difference);
+        if !self.known.contains(&built.image) {
+            self.store.remove_image(&built.image)?;
+        }
+        Err(difference.problem(made_by.as_deref()).into())
+    }
 }
 
 fn finish(args: &BuildArgs, wishes: &Wishes) -> Finish {
@@ -119,15 +156,10 @@ fn difference(store: &Store, (one, other): (&Built, &Built), dates: Dates) -> an
     compare(store, (&store.image(&one.image)?, &store.image(&other.image)?), dates)
 }
 
-/// The line that made the layer in which the difference is.
-fn made_by(
-    store: &Store,
-    (built, lines): (&Built, &[weight::Line]),
-    difference: &Difference,
-) -> anyhow::Result<Option<String>> {
-    let Difference::File { layer, .. } = difference else { return Ok(None) };
-    let layers = store.image(&built.image)?.layers.len();
+/// The line that made the layer in which the difference is, of an image of `layers` layers.
+fn made_by(layers: usize, lines: &[weight::Line], difference: &Difference) -> Option<String> {
+    let Difference::File { layer, .. } = difference else { return None };
     // Where layers were squashed, no line made one of them.
-    let place = (lines.len() <= layers).then(|| (layer + lines.len()).checked_sub(layers)).flatten();
-    Ok(place.and_then(|place| lines.get(place)).map(weight::Line::name))
+    let place = (lines.len() <= layers).then(|| (layer + lines.len()).checked_sub(layers))??;
+    lines.get(place).map(weight::Line::name)
 }

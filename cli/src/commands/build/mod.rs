@@ -29,9 +29,10 @@ use dhow_layer_store::oci::ImageId;
 use serde_json::json;
 
 use crate::app::App;
-use crate::args::{BuildArgs, ExplainKind};
+use crate::args::{BuildArgs, ExplainKind, FindingsFormat};
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupt;
 use crate::output as out;
 use crate::ui::Mode;
@@ -39,7 +40,7 @@ use crate::ui::Mode;
 use account::Account;
 use call::Call;
 use context::Text;
-use made::{Made, make};
+use made::{Made, Outcome, make};
 use output::{Delivered, Delivery, deliver};
 use request::Settings;
 use wishes::Wishes;
@@ -52,7 +53,7 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let call = if args.check { "check" } else { &args.call };
     if let Some(call) = Call::parse(call)? {
         let options = Settings::new(app, args)?.options;
-        return call.run(&Text::open(args)?, &options, paint(&app.environment));
+        return call.run(&Text::open(args)?, &options, tell(app, args));
     }
     let wishes = Wishes::new(app, args)?;
     let cancel = CancelToken::new();
@@ -61,13 +62,19 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let account = Account::default();
     let made = interrupt.or(make((app, args), &wishes, (&cancel, &account)));
     let store = app.store()?;
+    let image = match &made {
+        Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
+        _ => None,
+    };
     // What was found in the cache has not made it larger.
     let kept = if account.ran() { wishes.budget.enforce(&store, account.written()) } else { Ok(()) };
     if args.explain == Some(ExplainKind::Json) {
-        let image = made.as_ref().ok().map(|made| made.built.image.to_string());
-        tell(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
+        tell_result(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
     }
-    let made = made?;
+    let made = match made? {
+        Outcome::Image(made) => made,
+        Outcome::Nothing(exit) => return Ok(exit),
+    };
     kept?;
     finish((app, args), &wishes, (&made, &account, &interrupt))?;
     Ok(Exit::Success)
@@ -80,7 +87,8 @@ fn finish(
     (made, account, interrupt): (&Made, &Account, &Interrupt),
 ) -> anyhow::Result<()> {
     let (store, image) = (app.store()?, &made.built.image);
-    let is_told = wishes.mode != Mode::Quiet && args.explain != Some(ExplainKind::Json);
+    let is_told =
+        wishes.mode != Mode::Quiet && args.explain != Some(ExplainKind::Json) && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
         summary::tell(&store, made, account)?;
     }
@@ -97,6 +105,24 @@ fn finish(
     report(args, wishes, (image, &delivered))
 }
 
+/// What the rules found, after the build.
+fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyhow::Result<()> {
+    if let Some(document) = findings::document(tell.format, std::slice::from_ref(findings)) {
+        return out::print(&document);
+    }
+    match findings.found.len() {
+        _ if args.quiet => {}
+        0 => {}
+        1 => out::say(&format!("{}1 warning found", findings.draw(tell.paint))),
+        count => out::say(&format!("{}{count} warnings found", findings.draw(tell.paint))),
+    }
+    Ok(())
+}
+
+fn tell(app: &App, args: &BuildArgs) -> Tell {
+    Tell { format: args.format, paint: paint(&app.environment) }
+}
+
 /// Colours for a person at a terminal who did not ask for none.
 fn paint(environment: &Environment) -> Paint {
     match std::io::stderr().is_terminal() && !environment.no_color() {
@@ -106,7 +132,7 @@ fn paint(environment: &Environment) -> Paint {
 }
 
 /// Says a result on standard output, unless that belongs to an output.
-fn tell(wishes: &Wishes, text: &str) -> anyhow::Result<()> {
+fn tell_result(wishes: &Wishes, text: &str) -> anyhow::Result<()> {
     if wishes.outputs.use_stdout() {
         out::say(text);
         return Ok(());
@@ -115,15 +141,15 @@ fn tell(wishes: &Wishes, text: &str) -> anyhow::Result<()> {
 }
 
 fn report(args: &BuildArgs, wishes: &Wishes, (image, delivered): (&ImageId, &Delivered)) -> anyhow::Result<()> {
-    if args.explain == Some(ExplainKind::Json) {
+    if args.explain == Some(ExplainKind::Json) || args.format != FindingsFormat::Text {
         return Ok(());
     }
     if wishes.mode == Mode::Quiet && args.quiet {
-        return tell(wishes, &image.to_string());
+        return tell_result(wishes, &image.to_string());
     }
     let mut lines = vec![format!("Successfully built {}", image.digest().short())];
     if wishes.outputs.keep_image() {
         lines.extend(delivered.names.iter().map(|name| format!("Successfully tagged {}", name.familiar())));
     }
-    tell(wishes, &lines.join("\n"))
+    tell_result(wishes, &lines.join("\n"))
 }

@@ -95,18 +95,19 @@ impl Findings {
     /// A layer cannot be read.
     pub(super) fn of(store: &Store, lines: &[Line], executed: &dyn Fn(usize) -> bool) -> anyhow::Result<Self> {
         let mut findings = Self::default();
-        let mut roots: Vec<Root> = Vec::new();
+        let mut below: Vec<(usize, Root)> = Vec::new();
         for (at, line) in lines.iter().enumerate() {
-            let root = Root::open(&store.layer(&line.layer)?.fs()?)?.with_ownership(store.options().ownership)?;
+            let open = |part: &PathBuf| Ok((at, Root::open(part)?.with_ownership(store.options().ownership)?));
+            let parts = store.layer(&line.layer)?.parts()?.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
             if executed(line.step) {
-                findings.look(&root, &roots, at)?;
+                parts.iter().try_for_each(|(_, root)| findings.look(root, &below, at))?;
             }
-            roots.push(root);
+            below.extend(parts);
         }
         Ok(findings)
     }
 
-    fn look(&mut self, root: &Root, below: &[Root], at: usize) -> anyhow::Result<()> {
+    fn look(&mut self, root: &Root, below: &[(usize, Root)], at: usize) -> anyhow::Result<()> {
         let mut directories = vec![PathBuf::from("/")];
         while let Some(directory) = directories.pop() {
             for name in root.read_dir(&directory)? {
@@ -132,12 +133,12 @@ impl Findings {
     }
 
     /// What the layer nearest below has at the path.
-    fn note_wasted(&mut self, path: &Path, below: &[Root], at: usize) -> anyhow::Result<()> {
-        for (earlier, root) in below.iter().enumerate().rev() {
+    fn note_wasted(&mut self, path: &Path, below: &[(usize, Root)], at: usize) -> anyhow::Result<()> {
+        for (earlier, root) in below.iter().rev() {
             if let Some(hidden) = stat(root, path)? {
                 let bytes = if hidden == FileKind::Directory { tree_size(root, path)? } else { size_of(root, path)? };
                 if bytes > 0 {
-                    *self.wasted.entry((earlier, at)).or_default() += bytes;
+                    *self.wasted.entry((*earlier, at)).or_default() += bytes;
                 }
                 return Ok(());
             }
