@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::{Dockerfile, parse};
 use crate::error::{BuildError, Result};
 use crate::event::Event;
-use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
+use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
@@ -37,6 +37,7 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     let plan = lower(&dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
     check_support(&plan)?;
     resolve_others(&plan, (request, env), &mut images)?;
+    check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;
