@@ -36,6 +36,8 @@ pub enum BuildError {
         reference: Box<Reference>,
         /// The base in the `FROM` line.
         span: Span,
+        /// A stage that has a name like it.
+        nearest: Option<String>,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -194,6 +196,7 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Step { source, .. } => source.hint(),
+            Self::Image { nearest, .. } => nearest.as_ref().map(|stage| format!("did you mean the stage `{stage}`?")),
             Self::Exit { code, .. } => exit_hint(*code),
             Self::OutOfMemory { .. } => Some("give it more with `--memory`, or run fewer processes at once".to_owned()),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),

@@ -102,14 +102,21 @@ fn network_text(network: Network) -> &'static str {
     }
 }
 
+fn need(required: bool) -> &'static str {
+    if required { "required" } else { "optional" }
+}
+
 /// A mount's fields without what it shows; of a secret, its name and never its value.
 fn mount_text(mount: &Mount) -> String {
     let kind = match &mount.kind {
         MountKind::Bind { source, .. } => format!("bind {source:?}"),
         MountKind::Cache { id, source, owner, .. } => format!("cache {id:?} {source:?} {owner:?}"),
         MountKind::Tmpfs { size } => format!("tmpfs {size:?}"),
-        MountKind::Secret { id, env, owner, .. } => format!("secret {id:?} {env:?} {owner:?}"),
-        MountKind::Ssh { id, owner, .. } => format!("ssh {id:?} {owner:?}"),
+        // What was made without a secret is not what a step makes that requires it.
+        MountKind::Secret { id, env, required, owner } => {
+            format!("secret {id:?} {env:?} {owner:?} {}", need(*required))
+        }
+        MountKind::Ssh { id, required, owner } => format!("ssh {id:?} {owner:?} {}", need(*required)),
     };
     format!("{kind} at {:?} {}", mount.target, if mount.readonly { "ro" } else { "rw" })
 }

@@ -18,6 +18,7 @@ mod mounts;
 mod output;
 mod owner;
 mod place;
+mod previous;
 mod probe;
 mod repository;
 mod run;
