@@ -1,5 +1,7 @@
 //! Steps of foreign platforms: found out before the first step, and only where a program would have to run.
 
+#![allow(clippy::print_stderr, reason = "skips are said aloud")]
+
 mod common;
 
 use common::{Site, can_run, chain};
