@@ -13,7 +13,7 @@ use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
-use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
+use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
 use crate::lint::{self, Check};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower, problems};
 use crate::request::{BuildEnv, BuildRequest};
@@ -61,6 +61,7 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     let findings = apply_rules(&parsed.dockerfile, request, &configs)?;
     check_support(&plan)?;
     resolve_others(&plan, (request, env), &mut images).map_err(nearest)?;
+    check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use dhow_layer_store::oci::Reference;
+use dhow_layer_store::oci::{Platform, Reference};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -142,6 +142,12 @@ pub enum BuildError {
         /// Its id.
         id: String,
     },
+    /// A step runs programs of another platform, and nothing is registered that could.
+    #[error("this machine cannot run programs for `{platform}`")]
+    Emulation {
+        /// The platform.
+        platform: Platform,
+    },
     /// A step needs a right that the build was not given.
     #[error("the step needs the right `{right}`")]
     NotAllowed {
@@ -214,6 +220,11 @@ impl BuildError {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };
                 Some(format!("give it with `--{flag}{id}`"))
             }
+            Self::Emulation { .. } => Some(
+                "register an emulator with binfmt_misc and the flag F (Debian's package `qemu-user-static` does), or \
+                 build on this machine's platform with `FROM --platform=$BUILDPLATFORM`"
+                    .to_owned(),
+            ),
             Self::NotAllowed { right } => Some(format!("allow it with `--allow {right}`")),
             Self::Sandbox(error) => error.hint(),
             Self::Store(error) => error.hint(),
