@@ -1,6 +1,6 @@
 //! The one door to standard output (results) and standard error (what is told on the way).
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use anyhow::Context;
 
@@ -23,6 +23,11 @@ pub(crate) fn println(text: &str) -> anyhow::Result<()> {
 /// Writes `text` and a line feed to standard error; nothing can be done if that fails.
 pub(crate) fn say(text: &str) {
     let _ = write_to(&mut io::stderr().lock(), format!("{text}\n").as_bytes());
+}
+
+/// Copies `from` to standard error.
+pub(crate) fn copy(from: &mut impl Read) {
+    let _ = io::copy(from, &mut io::stderr().lock());
 }
 
 /// Writes `text` to standard error, and stays on the line.

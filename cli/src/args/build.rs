@@ -15,7 +15,11 @@ pub(crate) enum ProgressKind {
     Tty,
     /// Prefixed lines.
     Plain,
+    /// A document a line, in the form of BuildKit's.
+    #[value(name = "rawjson")]
+    RawJson,
     /// Nothing but the result.
+    #[value(alias = "none")]
     Quiet,
 }
 

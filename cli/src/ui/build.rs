@@ -2,13 +2,18 @@
 //!
 //! In lines nothing is clipped: `#5 [build 2/3] RUN make`, `#5 0.123 output`, `#5 DONE 0.4s`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Seek, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use tempfile::SpooledTempFile;
+
 use super::Mode;
+use super::groups::{Ci, Groups};
+use crate::environment::Environment;
 use crate::format::human;
 use crate::output;
 
@@ -17,6 +22,10 @@ pub(crate) struct BuildProgress {
     mode: Mode,
     bars: MultiProgress,
     state: Mutex<State>,
+    /// Groups of a CI service's log.
+    groups: Option<Mutex<Groups>>,
+    /// Last lines of a running step that are shown behind its bar.
+    log_lines: usize,
 }
 
 #[derive(Default)]
@@ -25,30 +34,38 @@ struct State {
     running: BTreeMap<usize, Running>,
     /// The step whose lines were printed last, so that a change of step is seen.
     speaking: Option<usize>,
+    /// Whether lines of several steps came between each other.
+    is_mixed: bool,
+    /// The first step that failed, and its log.
+    failed: Option<(String, SpooledTempFile)>,
 }
 
 struct Running {
     since: Instant,
     bar: Option<ProgressBar>,
-    /// All that the step wrote, kept for the case that it fails behind a bar.
-    log: Vec<u8>,
+    /// All that the step wrote, kept for the case that it fails.
+    log: SpooledTempFile,
+    /// The last lines, as many as are shown behind the bar.
+    last: VecDeque<String>,
     /// The beginning of a line whose end has not come yet.
     partial: Vec<u8>,
 }
 
-/// As much of a step's output is kept behind its bar, in bytes; what is older goes first.
+/// As much of a step's output is kept in memory, in bytes; more goes to the disk.
 const KEPT_LOG: usize = 1 << 20;
 /// How often a second the bars are drawn.
 const DRAWS_A_SECOND: u8 = 10;
 
 impl BuildProgress {
-    /// Progress in one of the three forms.
-    pub(crate) fn new(mode: Mode) -> Self {
+    /// Progress in one of the forms. `BUILDKIT_TTY_LOG_LINES` is for bars, the CI service's groups are for lines.
+    pub(crate) fn new(mode: Mode, environment: &Environment) -> Self {
         let target = match mode {
             Mode::Bars => ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND),
-            Mode::Lines | Mode::Quiet => ProgressDrawTarget::hidden(),
+            Mode::Lines | Mode::Documents | Mode::Quiet => ProgressDrawTarget::hidden(),
         };
-        Self { mode, bars: MultiProgress::with_draw_target(target), state: Mutex::default() }
+        let groups = Ci::of(environment).filter(|_| mode == Mode::Lines).map(|ci| Mutex::new(Groups::new(ci)));
+        let log_lines = environment.get("BUILDKIT_TTY_LOG_LINES").and_then(|lines| lines.parse().ok()).unwrap_or(1);
+        Self { mode, bars: MultiProgress::with_draw_target(target), state: Mutex::default(), groups, log_lines }
     }
 
     /// The steps that there will be.
@@ -60,8 +77,8 @@ impl BuildProgress {
     pub(crate) fn cached(&self, step: usize) {
         self.with(|state, show| {
             let title = state.title(step);
-            show.line(&format!("#{} {title}", step + 1));
-            show.line(&format!("#{} CACHED", step + 1));
+            show.step_line(step, &format!("#{} {title}", step + 1));
+            show.step_line(step, &format!("#{} CACHED", step + 1));
             show.mark(&format!("CACHED {title}"));
             state.speaking = Some(step);
         });
@@ -70,7 +87,7 @@ impl BuildProgress {
     /// Why a step is not in the cache.
     pub(crate) fn explained(&self, step: usize, reason: &str) {
         self.with(|state, show| {
-            show.line(&format!("#{} NOT CACHED: {reason}", step + 1));
+            show.step_line(step, &format!("#{} NOT CACHED: {reason}", step + 1));
             show.mark(&format!("NOT CACHED {}: {reason}", state.title(step)));
         });
     }
@@ -79,9 +96,8 @@ impl BuildProgress {
     pub(crate) fn started(&self, step: usize) {
         self.with(|state, show| {
             let title = state.title(step);
-            show.line(&format!("#{} {title}", step + 1));
-            let bar = show.bar(&title);
-            let running = Running { since: Instant::now(), bar, log: Vec::new(), partial: Vec::new() };
+            show.begin(step, &format!("#{} {title}", step + 1));
+            let running = Running::new(show.bar(&title));
             state.running.insert(step, running);
             state.speaking = Some(step);
         });
@@ -90,7 +106,7 @@ impl BuildProgress {
     /// Something about a step that is not its output.
     pub(crate) fn note(&self, step: usize, text: &str) {
         self.with(|state, show| {
-            show.line(&format!("#{} {text}", step + 1));
+            show.step_line(step, &format!("#{} {text}", step + 1));
             if let Some(bar) = state.running.get(&step).and_then(|running| running.bar.as_ref()) {
                 bar.set_message(text.to_owned());
             }
@@ -101,11 +117,12 @@ impl BuildProgress {
     pub(crate) fn output(&self, step: usize, bytes: &[u8]) {
         self.with(|state, show| {
             let changed = state.speaking.replace(step) != Some(step);
+            state.is_mixed |= changed;
             let title = state.title(step);
             let Some(running) = state.running.get_mut(&step) else { return };
             let lines = running.take(bytes);
-            if changed && !lines.is_empty() {
-                show.line(&format!("#{} {title}", step + 1));
+            if changed && !lines.is_empty() && show.groups.is_none() {
+                show.step_line(step, &format!("#{} {title}", step + 1));
             }
             for line in lines {
                 running.show(step, &line, show);
@@ -120,26 +137,24 @@ impl BuildProgress {
                 running.flush(step, show);
                 running.close();
             }
-            show.line(&format!("#{} DONE {}", step + 1, human::elapsed(elapsed)));
+            show.step_line(step, &format!("#{} DONE {}", step + 1, human::elapsed(elapsed)));
+            show.with_groups(|groups| groups.end(step));
             show.mark(&format!("{} {}", state.title(step), human::elapsed(elapsed)));
         });
     }
 
-    /// A step failed. Behind bars its whole output is shown now, as nobody has seen it yet.
+    /// A step failed. Its log comes at the [end](Self::end), unless it was just shown in one piece.
     pub(crate) fn failed(&self, step: usize) {
         self.with(|state, show| {
             let title = state.title(step);
-            if let Some(mut running) = state.running.remove(&step) {
-                running.flush(step, show);
-                running.close();
-                if show.mode == Mode::Bars || show.mode == Mode::Quiet {
-                    let _ = show.bars.clear();
-                    output::say(&format!("------\n > {title}:"));
-                    output::say(String::from_utf8_lossy(&running.log).trim_end());
-                    output::say("------");
-                }
+            let Some(mut running) = state.running.remove(&step) else { return };
+            running.flush(step, show);
+            running.close();
+            show.step_line(step, &format!("#{} ERROR", step + 1));
+            show.with_groups(|groups| groups.end(step));
+            if show.mode != Mode::Lines || show.groups.is_some() || state.is_mixed {
+                state.failed = Some((title, running.log));
             }
-            show.line(&format!("#{} ERROR", step + 1));
         });
     }
 
@@ -151,14 +166,26 @@ impl BuildProgress {
         });
     }
 
-    /// Takes all bars away.
+    /// Takes all bars away, and shows the whole log of the step that failed, which nobody has seen yet, or not in one
+    /// piece.
     pub(crate) fn end(&self) {
         let _ = self.bars.clear();
+        self.with(|state, _| {
+            let Some((title, mut log)) = state.failed.take() else { return };
+            output::say(&format!("------\n > {title}:"));
+            if log.rewind().is_ok() {
+                output::copy(&mut log);
+            }
+            output::say("------");
+        });
     }
 
     fn with(&self, act: impl FnOnce(&mut State, &Show<'_>)) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        act(&mut state, &Show { mode: self.mode, bars: &self.bars });
+        act(
+            &mut state,
+            &Show { mode: self.mode, bars: &self.bars, groups: self.groups.as_ref(), log_lines: self.log_lines },
+        );
     }
 }
 
@@ -169,12 +196,15 @@ impl State {
 }
 
 impl Running {
+    fn new(bar: Option<ProgressBar>) -> Self {
+        let log = tempfile::spooled_tempfile(KEPT_LOG);
+        Self { since: Instant::now(), bar, log, last: VecDeque::new(), partial: Vec::new() }
+    }
+
     /// Takes what was written; returns the lines that are whole, without their ends.
     fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
-        self.log.extend_from_slice(bytes);
-        if self.log.len() > 2 * KEPT_LOG {
-            self.log.drain(..self.log.len() - KEPT_LOG);
-        }
+        // Where the disk is full, the log is the least of the troubles.
+        let _ = self.log.write_all(bytes);
         self.partial.extend_from_slice(bytes);
         let mut lines: Vec<Vec<u8>> = self.partial.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         self.partial = lines.pop().unwrap_or_default();
@@ -188,12 +218,18 @@ impl Running {
         }
     }
 
-    fn show(&self, step: usize, line: &[u8], show: &Show<'_>) {
+    fn show(&mut self, step: usize, line: &[u8], show: &Show<'_>) {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end_matches('\r');
-        show.line(&format!("#{} {:.3} {text}", step + 1, self.since.elapsed().as_secs_f64()));
+        show.step_line(step, &format!("#{} {:.3} {text}", step + 1, self.since.elapsed().as_secs_f64()));
         if let Some(bar) = &self.bar {
-            bar.set_message(text.trim().to_owned());
+            self.last.push_back(text.trim().to_owned());
+            while self.last.len() > show.log_lines {
+                self.last.pop_front();
+            }
+            let lines = self.last.iter().cloned().collect::<Vec<_>>();
+            let separator = if show.log_lines > 1 { "\n   " } else { "" };
+            bar.set_message(format!("{}{}", separator, lines.join(separator)));
         }
     }
 
@@ -208,6 +244,8 @@ impl Running {
 struct Show<'a> {
     mode: Mode,
     bars: &'a MultiProgress,
+    groups: Option<&'a Mutex<Groups>>,
+    log_lines: usize,
 }
 
 impl Show<'_> {
@@ -215,6 +253,28 @@ impl Show<'_> {
     fn line(&self, text: &str) {
         if self.mode == Mode::Lines {
             output::say(text);
+        }
+    }
+
+    /// The first line of a step.
+    fn begin(&self, step: usize, title: &str) {
+        match self.groups {
+            Some(_) => self.with_groups(|groups| groups.begin(step, title)),
+            None => self.line(title),
+        }
+    }
+
+    /// A line of a step's log.
+    fn step_line(&self, step: usize, text: &str) {
+        match self.groups {
+            Some(_) => self.with_groups(|groups| groups.line(step, text)),
+            None => self.line(text),
+        }
+    }
+
+    fn with_groups(&self, act: impl FnOnce(&mut Groups)) {
+        if let Some(groups) = self.groups {
+            act(&mut groups.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         }
     }
 
@@ -233,7 +293,11 @@ impl Show<'_> {
         if self.mode != Mode::Bars {
             return None;
         }
-        let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}");
+        let style = match self.log_lines {
+            0 => ProgressStyle::with_template("{spinner} {prefix} {elapsed}"),
+            1 => ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}"),
+            _ => ProgressStyle::with_template("{spinner} {prefix} {elapsed} {msg:.dim}"),
+        };
         let bar = self.bars.add(ProgressBar::new_spinner());
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.set_prefix(title.to_owned());
@@ -245,17 +309,20 @@ impl Show<'_> {
 #[cfg(test)]
 mod tests {
     use super::Running;
-    use std::time::Instant;
+    use std::io::{Read, Seek};
 
     #[test]
     fn lines_are_whole_and_never_clipped() {
-        let mut running = Running { since: Instant::now(), bar: None, log: Vec::new(), partial: Vec::new() };
+        let mut running = Running::new(None);
         assert!(running.take(b"one, ").is_empty());
         assert_eq!(running.take(b"still one\ntwo\nthr"), [b"one, still one".to_vec(), b"two".to_vec()]);
         assert_eq!(running.partial, b"thr");
         let long = vec![b'x'; 300_000];
         assert!(running.take(&long).is_empty());
         assert_eq!(running.take(b"\n")[0].len(), 300_003);
-        assert!(running.log.starts_with(b"one, still one\n"));
+        running.log.rewind().unwrap();
+        let mut log = Vec::new();
+        running.log.read_to_end(&mut log).unwrap();
+        assert!(log.starts_with(b"one, still one\n") && log.len() == 300_023, "{}", log.len());
     }
 }

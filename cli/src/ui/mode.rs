@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use super::groups::Ci;
 use crate::args::ProgressKind;
 use crate::environment::Environment;
 use crate::problem::Problem;
@@ -13,6 +14,8 @@ pub(crate) enum Mode {
     Bars,
     /// Lines that stay, for logs.
     Lines,
+    /// Nothing but documents for programs (`raw_json.rs`).
+    Documents,
     /// Nothing.
     Quiet,
 }
@@ -43,9 +46,12 @@ impl Mode {
             (None, None) => ProgressKind::Auto,
         };
         Ok(match kind {
+            // The log of a CI service is no terminal, even where it pretends to be one.
+            ProgressKind::Auto if !quiet && Ci::of(environment).is_some() => Self::Lines,
             _ if quiet => Self::Quiet,
             ProgressKind::Quiet => Self::Quiet,
             ProgressKind::Plain => Self::Lines,
+            ProgressKind::RawJson => Self::Documents,
             ProgressKind::Tty => Self::Bars,
             ProgressKind::Auto => Self::automatic(),
         })
@@ -57,10 +63,10 @@ fn from_variable(text: &str) -> Result<ProgressKind, Problem> {
         "auto" => Ok(ProgressKind::Auto),
         "tty" => Ok(ProgressKind::Tty),
         "plain" => Ok(ProgressKind::Plain),
+        "rawjson" => Ok(ProgressKind::RawJson),
         "quiet" | "none" => Ok(ProgressKind::Quiet),
-        other => {
-            Err(Problem::usage(format!("`BUILDKIT_PROGRESS` is `{other}`")).hint("it may be auto, tty, plain or quiet"))
-        }
+        other => Err(Problem::usage(format!("`BUILDKIT_PROGRESS` is `{other}`"))
+            .hint("it may be auto, tty, plain, rawjson or quiet")),
     }
 }
 

@@ -39,7 +39,9 @@ impl Transfer {
     pub(crate) fn new(mode: Mode, verb: &'static str) -> Self {
         let bars = match mode {
             Mode::Bars => MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND)),
-            Mode::Lines | Mode::Quiet => MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            Mode::Lines | Mode::Documents | Mode::Quiet => {
+                MultiProgress::with_draw_target(ProgressDrawTarget::hidden())
+            }
         };
         Self { mode, verb, bars, pieces: Mutex::default() }
     }
@@ -47,7 +49,7 @@ impl Transfer {
     /// Shows what happened to the piece `name`.
     pub(crate) fn step(&self, name: &str, step: Step) {
         match self.mode {
-            Mode::Quiet => {}
+            Mode::Quiet | Mode::Documents => {}
             Mode::Lines => self.line(name, &step),
             Mode::Bars => self.bar(name, step),
         }

@@ -28,6 +28,7 @@ mod limits;
 mod mounts;
 mod output;
 mod peer;
+mod progress;
 mod registry;
 mod reproducible;
 mod run;

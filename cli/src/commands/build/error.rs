@@ -42,7 +42,7 @@ pub(super) fn tell(error: &BuildError, dockerfile: &SourceFile, tell: Tell) -> a
 }
 
 /// The error with its places in the Dockerfile, if it has some.
-fn findings(error: &BuildError) -> Option<Vec<Diagnostic>> {
+pub(super) fn findings(error: &BuildError) -> Option<Vec<Diagnostic>> {
     if let BuildError::Dockerfile(findings) = error {
         return Some(findings.clone());
     }

@@ -3,12 +3,14 @@
 use dhow_builder::{Event, EventSink};
 
 use super::account::Account;
-use crate::ui::BuildProgress;
+use crate::ui::{BuildProgress, RawJson};
 
 /// Where a build's events go.
 pub(super) struct Sink<'a> {
     /// Shows them.
     pub(super) progress: &'a BuildProgress,
+    /// Tells programs of them instead.
+    pub(super) documents: Option<RawJson>,
     /// Whether to say why steps are not in the cache.
     pub(super) explains: bool,
     /// What becomes of the steps.
@@ -18,7 +20,10 @@ pub(super) struct Sink<'a> {
 impl EventSink for Sink<'_> {
     fn event(&self, event: Event) {
         self.account.note(&event);
-        show(self.progress, event);
+        match &self.documents {
+            Some(documents) => documents.event(&event),
+            None => show(self.progress, event),
+        }
     }
 
     fn wants_reasons(&self) -> bool {

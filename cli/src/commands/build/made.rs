@@ -8,6 +8,7 @@ use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
 
 use super::account::Account;
+use super::annotate::annotate;
 use super::context::Input;
 use super::events::Sink;
 use super::fetched::From;
@@ -21,7 +22,7 @@ use crate::args::{BuildArgs, SquashKind};
 use crate::exit::Exit;
 use crate::findings::Findings;
 use crate::output;
-use crate::ui::{BuildProgress, Mode};
+use crate::ui::{BuildProgress, Ci, Mode, RawJson};
 use crate::wiring::{BaseImages, Remote};
 
 /// An image that was built, and the text that it was built from.
@@ -71,17 +72,22 @@ pub(super) fn make(
         let (images, remote, contexts) = (&images, &remote, &contexts);
         build(request, BuildEnv { store: &store, images, remote, contexts, events, cancel })
     };
+    let ci = Ci::of(&app.environment).filter(|_| wishes.mode == Mode::Lines);
     let failed = |error: &BuildError| {
         metadata::write_failure(args, error, &input.dockerfile)?;
+        annotate(ci, &input.dockerfile, &error::findings(error).unwrap_or_default());
         Ok(Outcome::Nothing(error::tell(error, &input.dockerfile, tell(app, args))?))
     };
-    let progress = BuildProgress::new(wishes.mode);
-    let built = build_with(&request, &Sink { progress: &progress, explains: args.explain.is_some(), account });
+    let documents = (wishes.mode == Mode::Documents).then(RawJson::default);
+    let progress = BuildProgress::new(wishes.mode, &app.environment);
+    let built =
+        build_with(&request, &Sink { progress: &progress, documents, explains: args.explain.is_some(), account });
     progress.end();
     let built = match built {
         Ok(built) => built,
         Err(error) => return failed(&error),
     };
+    annotate(ci, &input.dockerfile, &built.findings);
     tell_findings(args, &Findings { source: &input.dockerfile, found: &built.findings }, tell(app, args))?;
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");
@@ -130,7 +136,7 @@ fn finish(args: &BuildArgs, wishes: &Wishes) -> Finish {
 }
 
 fn say(wishes: &Wishes, text: &str) {
-    if wishes.mode != Mode::Quiet {
+    if !matches!(wishes.mode, Mode::Quiet | Mode::Documents) {
         output::say(text);
     }
 }

@@ -1,6 +1,7 @@
 //! `dhow build`: a Dockerfile and a context become an image with names.
 
 mod account;
+mod annotate;
 mod call;
 mod context;
 mod dockerfile;
@@ -29,7 +30,7 @@ use dhow_layer_store::oci::ImageId;
 use serde_json::json;
 
 use crate::app::App;
-use crate::args::{BuildArgs, ExplainKind, FindingsFormat};
+use crate::args::{BuildArgs, ExplainKind, FindingsFormat, ProgressKind};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::findings::{self, Findings, Tell};
@@ -87,8 +88,9 @@ fn finish(
     (made, account, interrupt): (&Made, &Account, &Interrupt),
 ) -> anyhow::Result<()> {
     let (store, image) = (app.store()?, &made.built.image);
-    let is_told =
-        wishes.mode != Mode::Quiet && args.explain != Some(ExplainKind::Json) && args.format == FindingsFormat::Text;
+    let is_told = !matches!(wishes.mode, Mode::Quiet | Mode::Documents)
+        && args.explain != Some(ExplainKind::Json)
+        && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
         summary::tell(&store, made, account)?;
     }
@@ -111,7 +113,7 @@ fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyho
         return out::print(&document);
     }
     match findings.found.len() {
-        _ if args.quiet => {}
+        _ if args.quiet || args.progress == Some(ProgressKind::RawJson) => {}
         0 => {}
         1 => out::say(&format!("{}1 warning found", findings.draw(tell.paint))),
         count => out::say(&format!("{}{count} warnings found", findings.draw(tell.paint))),
