@@ -37,5 +37,5 @@ pub use event::{Event, EventSink, NoEvents, OutputStream, StepId, StepUsage};
 pub use exec::decompressed;
 pub use named_contexts::NamedContexts;
 pub use remote_source::{Checkout, DownloadRequest, Downloaded, GitCommit, GitRequest, RemoteSource};
-pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, RunDefaults};
+pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, OnError, OwnShell, RunDefaults};
 pub use source_image::{ImageSource, PullPolicy, ResolvedImage, SourceError};

@@ -13,6 +13,7 @@ mod copy;
 mod copy_tests;
 mod download;
 mod graph;
+mod inspect;
 mod mounts;
 mod output;
 mod owner;

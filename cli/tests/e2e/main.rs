@@ -24,6 +24,7 @@ mod interrupt;
 mod lazy_base;
 mod limits;
 mod mounts;
+mod on_error;
 mod peer;
 mod registry;
 mod run;
