@@ -73,3 +73,37 @@ def large(folder):
             for _ in range(256):
                 out.write(half_noise(source, 1 << 20))
     write(folder, "Dockerfile", "FROM bench-busybox\nCOPY data /data\n")
+
+
+def crowd(folder):
+    """100,000 files, of which one is copied."""
+    for index in range(100000):
+        write(folder, f"many/d{index % 500}/f{index}", f"{index}\n")
+    write(folder, "one", "one\n")
+    write(folder, "Dockerfile", "FROM bench-busybox\nENV A=1\nWORKDIR /app\nCOPY one one\nRUN cat one > two\nCMD [\"cat\", \"two\"]\n")
+
+
+def written(folder):
+    """One RUN that writes 20,000 files and 400 MB."""
+    write(folder, "Dockerfile", """FROM bench-busybox
+RUN mkdir /files && d=0 && while [ $d -lt 100 ]; do mkdir /files/$d && i=0 && \\
+    while [ $i -lt 200 ]; do echo $i > /files/$d/$i; i=$((i + 1)); done; d=$((d + 1)); done && \\
+    head -c 40000000 /dev/urandom > /noise && for i in 0 1 2 3 4 5 6 7 8 9; do cat /noise >> /large; done && rm /noise
+""")
+
+
+def application(folder, base):
+    """A file on a base that is in a registry; no RUN."""
+    write(folder, "app", "0\n")
+    write(folder, "Dockerfile", f"FROM {base}\nLABEL kind=bench\nWORKDIR /app\nCOPY app /app/app\nCMD [\"/app/app\"]\n")
+
+
+def base_with_noise(folder):
+    """A base of two layers, 100 MB of noise in the upper one."""
+    source = random.Random(4)
+    os.makedirs(folder, exist_ok=True)
+    # In parts: what this process ever held counts as the largest resident set of those it starts.
+    with open(os.path.join(folder, "noise"), "wb") as out:
+        for _ in range(100):
+            out.write(source.randbytes(1 << 20))
+    write(folder, "Dockerfile", "FROM bench-busybox\nCOPY noise /noise\n")

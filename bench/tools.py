@@ -45,6 +45,13 @@ class Dhow:
         shutil.rmtree(self.store)
         self.set_up(self.base_tar)
 
+    def build_and_push(self, tag, context):
+        return [self.binary, "build", "-q", "--push", "-t", tag, context]
+
+    def forget(self, *_):
+        """A machine that has nothing yet but the common base."""
+        self.empty_cache()
+
     def tear_down(self):
         pass
 
@@ -75,6 +82,14 @@ class Docker:
 
     def build(self, tag, context, *options):
         return [self.client, "build", "-q", *options, "-t", tag, context]
+
+    def build_and_push(self, tag, context):
+        return ["sh", "-c", f"{self.client} build -q -t {tag} {context} && {self.client} push -q {tag}"]
+
+    def forget(self, *names):
+        for name in names:
+            subprocess.run([self.client, "rmi", "-f", name], capture_output=True, env={**os.environ, **self.environment})
+        self.empty_cache()
 
     def empty_cache(self):
         run([self.client, "builder", "prune", "-af"], self.environment)
@@ -120,11 +135,19 @@ class Buildah:
     def build(self, tag, context, *options):
         return ["buildah", *self.podman.storage, "--runtime", "runc", "build", "-q", "--layers", *options, "-t", tag, context]
 
-    def empty_cache(self):
-        for name in ("copy",):
+    def build_and_push(self, tag, context):
+        buildah = " ".join(["buildah", *self.podman.storage])
+        return ["sh", "-c", f"{buildah} --runtime runc build -q --layers --tls-verify=false -t {tag} {context} && "
+                            f"{buildah} push -q --tls-verify=false {tag}"]
+
+    def forget(self, *names):
+        for name in names:
             subprocess.run(self.podman.command("rmi", "-f", name), capture_output=True,
                            env={**os.environ, **self.environment})
         run(self.podman.command("image", "prune", "-f"), self.environment)
+
+    def empty_cache(self):
+        self.forget("copy")
 
 
 class Crun:

@@ -63,7 +63,7 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             code,
-            message: message.into(),
+            message: visible(&message.into()),
             primary: Label { span, text: String::new() },
             secondary: Vec::new(),
             instruction: None,
@@ -159,6 +159,15 @@ fn renderer(paint: Paint) -> Renderer {
     }
 }
 
+/// `text` with its control characters spelled out: a terminal must neither swallow nor obey them.
+fn visible(text: &str) -> String {
+    let spell = |character: char| match character.is_control() {
+        true => character.escape_default().collect(),
+        false => character.to_string(),
+    };
+    text.chars().map(spell).collect()
+}
+
 /// The first line of a long stretch says enough; the drawing needs the ends at characters of the text.
 fn clip(span: Span, text: &str) -> std::ops::Range<usize> {
     let mut start = span.start.min(text.len());
@@ -193,6 +202,13 @@ mod tests {
           |
           = hint: did you mean `RUN`?
         ");
+    }
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        let source = SourceFile::new("Dockerfile", "\tx");
+        let text = Diagnostic::error("x", Span::new(0, 1), "bad \t\u{1b}[2J").render(&source, Paint::Plain);
+        assert!(text.starts_with(r"error[x]: bad \t\u{1b}[2J"), "{text}");
     }
 
     #[test]

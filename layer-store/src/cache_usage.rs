@@ -3,6 +3,7 @@
 //!
 //! Only the accounts; what is removed, and when, is in `cache_prune.rs`. What each directory is for: `store.rs`.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -89,6 +90,7 @@ impl Store {
         for id in self.image_ids()? {
             pinned.extend(self.image_record(&id)?.into_iter().flat_map(|record| record.layers));
         }
+        self.add_layers_below(&mut pinned)?;
         Ok(pinned)
     }
 
@@ -101,6 +103,14 @@ impl Store {
                 if !pinned.contains(id) && (size.is_some() || !sizes.contains_key(id)) {
                     sizes.insert(id.clone(), self.layer_cost(id, size)?);
                 }
+            }
+        }
+        let mut all: HashSet<LayerId> = sizes.keys().cloned().collect();
+        self.add_layers_below(&mut all)?;
+        for id in all.into_iter().filter(|id| !pinned.contains(id)) {
+            if let Entry::Vacant(entry) = sizes.entry(id) {
+                let cost = self.layer_cost(entry.key(), None)?;
+                entry.insert(cost);
             }
         }
         Ok(sizes)

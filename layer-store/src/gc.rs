@@ -123,6 +123,7 @@ impl Store {
             marked.layers.extend(listed.record.stack.0);
         }
         marked.layers.extend(self.container_layers()?);
+        self.add_layers_below(&mut marked.layers)?;
         for id in &marked.layers {
             if let Ok(layer) = self.layer(id) {
                 marked.blobs.extend(layer.entry()?.blobs.iter().map(|blob| blob.digest));

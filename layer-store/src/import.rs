@@ -113,7 +113,7 @@ impl Staged {
             return Ok(known);
         }
         self.root.dir().sync_file_system().map_err(Error::io("sync", &fs))?;
-        let entry = LayerEntry { diff_id: Some(diff_id), size: Some(size), blobs: Vec::new() };
+        let entry = LayerEntry { diff_id: Some(diff_id), size: Some(size), ..LayerEntry::default() };
         let layer = store.publish_layer(&LayerId::random()?, &self.directory, &entry)?;
         durable::sync_parent(&layer.path())?;
         Ok(layer)

@@ -2,6 +2,7 @@
 //!
 //! Unpacking, packing and compressing are in `layer/`; this is the bookkeeping.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -113,6 +114,9 @@ pub(crate) struct LayerEntry {
     /// Blobs that hold this layer, compressed or not; they may have left the store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) blobs: Vec<Descriptor>,
+    /// A layer over whose files those of this one lie: both together are this layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) onto: Option<LayerId>,
 }
 
 /// A layer of a store.
@@ -128,10 +132,23 @@ impl Store {
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.ready().contains(id) && !self.layer_path(id).join("layer.json").is_file() {
+        if !self.ready().contains_key(id) && !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
+    }
+
+    /// Adds the layers that those in `layers` lie on.
+    pub(crate) fn add_layers_below(&self, layers: &mut HashSet<LayerId>) -> Result<()> {
+        let mut ahead: Vec<LayerId> = layers.iter().cloned().collect();
+        while let Some(id) = ahead.pop() {
+            let below = match self.layer(&id) {
+                Ok(layer) => layer.entry()?.onto,
+                Err(_) => None,
+            };
+            ahead.extend(below.filter(|below| layers.insert(below.clone())));
+        }
+        Ok(())
     }
 
     /// The layer whose uncompressed tar has the digest `diff_id`, if there is one.
@@ -168,7 +185,7 @@ impl Store {
             layer.update(|entry| note_blob(entry, blob, size))?;
             return Ok(layer);
         }
-        let entry = LayerEntry { diff_id: Some(diff_id), size, blobs: vec![blob.clone()] };
+        let entry = LayerEntry { diff_id: Some(diff_id), size, blobs: vec![blob.clone()], ..LayerEntry::default() };
         let layer = self.publish_layer(&LayerId::of_diff_id(&diff_id), &self.staging()?, &entry)?;
         layer.update(|entry| note_blob(entry, blob, size))?;
         Ok(layer)
@@ -188,13 +205,25 @@ impl Store {
     /// Makes the staging directory `staged`, which holds the files `fs` and nothing else, a new layer, without waiting
     /// for the disk.
     pub(crate) fn publish_unsynced_layer(&self, staged: StagingDir) -> Result<Layer> {
-        self.mark_unsynced(staged.path())?;
         let entry = durable::encode("a layer", &LayerEntry::default())?;
         self.link_template("layer.json", &entry, &staged.path().join("layer.json"))?;
+        self.publish_unsynced(staged)
+    }
+
+    fn publish_unsynced(&self, staged: StagingDir) -> Result<Layer> {
+        self.mark_unsynced(staged.path())?;
         let id = LayerId::random()?;
         let target = self.layer_path(&id);
         staged.publish(&target).map_err(Error::io("create", &target))?;
         Ok(Layer { store: self.clone(), id })
+    }
+
+    /// The same, with its files over those of the layer `onto`.
+    pub(crate) fn publish_unsynced_layer_onto(&self, onto: &LayerId, staged: StagingDir) -> Result<Layer> {
+        let entry = LayerEntry { onto: Some(onto.clone()), ..LayerEntry::default() };
+        let entry = durable::encode("a layer", &entry)?;
+        durable::write_unsynced(self.staging_area()?, &staged.path().join("layer.json"), &entry)?;
+        self.publish_unsynced(staged)
     }
 
     fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {

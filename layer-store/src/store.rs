@@ -36,7 +36,7 @@
 //!
 //! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,8 +66,9 @@ struct Inner {
     options: StoreOptions,
     lock: File,
     staging: Staging,
-    /// Layers whose files were found to be there. As long as the store is open nobody takes them away.
-    ready: Mutex<HashSet<LayerId>>,
+    /// The directories of layers whose files were found to be there, the lowest first. As long as the store is open nobody
+    /// takes them away.
+    ready: Mutex<HashMap<LayerId, Vec<PathBuf>>>,
 }
 
 impl Store {
@@ -111,7 +112,7 @@ impl Store {
     }
 
     /// Layers whose files this open store has seen.
-    pub(crate) fn ready(&self) -> MutexGuard<'_, HashSet<LayerId>> {
+    pub(crate) fn ready(&self) -> MutexGuard<'_, HashMap<LayerId, Vec<PathBuf>>> {
         self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

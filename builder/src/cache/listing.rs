@@ -4,7 +4,7 @@
 //! Written when a step is executed, and read only to explain a miss. The last ones are kept; one that is gone or
 //! damaged makes the explanation shorter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -64,6 +64,19 @@ impl Listing {
             listing.0.insert(path.to_owned(), (format!("{digest} {kind}"), format!("{mode} {owner}")));
         }
         Some(listing)
+    }
+
+    /// The paths of files that are new or another in `after`; `None` if a file went away or is of another type.
+    pub(crate) fn only_changed_to<'a>(&self, after: &'a Self) -> Option<HashSet<&'a str>> {
+        let kind = |content: &str| content.split_once(' ').map(|(_, kind)| kind.to_owned());
+        let stays = |(path, before): (&String, &(String, String))| {
+            after.0.get(path).is_some_and(|after| kind(&before.0) == kind(&after.0))
+        };
+        if !self.0.iter().all(stays) {
+            return None;
+        }
+        let changed = after.0.iter().filter(|(path, after)| self.0.get(*path) != Some(after));
+        Some(changed.map(|(path, _)| path.as_str()).collect())
     }
 
     /// What became of the files.

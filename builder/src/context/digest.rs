@@ -65,7 +65,7 @@ fn add_to_listing(listing: &mut Listing, found: &Match, entry: &Entry, digest: &
         _ => "special",
     };
     let attributes = format!("{:o} {}:{}", metadata.mode, metadata.uid, metadata.gid);
-    listing.add(path, format!("{} {kind}", &content.to_hex()[..16]), attributes);
+    listing.add(path, format!("{} {kind}", &content.to_hex()[..32]), attributes);
 }
 
 /// The first names of files that have several.

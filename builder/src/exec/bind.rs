@@ -30,6 +30,7 @@ fn copy(root: &Root, tree: &SourceTree<'_>, found: &Match, means: Means<'_>) -> 
         chmod: None,
         threads: means.threads,
         cancel: means.cancel,
+        changed: None,
     };
     landing.place(tree, found)?;
     let top = &found.top().metadata;

@@ -1,6 +1,7 @@
 //! `COPY`, `ADD` and `WORKDIR`: changes to a tree that need no process.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use dhow_layer_store::Root;
 
@@ -33,6 +34,8 @@ pub(crate) enum Archives {
 pub(crate) struct Means<'a> {
     pub(crate) threads: usize,
     pub(crate) cancel: &'a CancelToken,
+    /// What has to be copied, by paths below the match: the rest is in the tree already. `None` for everything.
+    pub(crate) changed: Option<&'a HashSet<PathBuf>>,
 }
 
 impl<'a> Copier<'a> {
@@ -47,6 +50,7 @@ impl<'a> Copier<'a> {
             chmod: op.mode.as_ref(),
             threads: means.threads,
             cancel: means.cancel,
+            changed: means.changed,
         };
         Ok(Self { op, landing })
     }
@@ -80,6 +84,7 @@ pub(crate) fn make_workdir(op: &WorkdirOp, root: &Root, means: Means<'_>) -> Res
         chmod: None,
         threads: 1,
         cancel: means.cancel,
+        changed: None,
     };
     landing.make_dirs(Path::new(&op.path))
 }

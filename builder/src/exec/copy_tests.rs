@@ -96,6 +96,7 @@ fn run(case: &Case) -> Result<String> {
         chmod: chmod.as_ref(),
         threads: 2,
         cancel: &CancelToken::new(),
+        changed: None,
     };
     for source in sources {
         for found in

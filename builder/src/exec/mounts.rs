@@ -145,6 +145,7 @@ impl MountMaker<'_> {
             chmod: None,
             threads: self.means.threads,
             cancel: self.means.cancel,
+            changed: None,
         };
         landing.place(tree, &select_exact(tree, Path::new(source))?)
     }

@@ -4,12 +4,13 @@
 //! in it if it is a directory, else takes its name. Links on the way to the destination are followed inside the image,
 //! links that are copied are not. A file replaces what is not a directory; a directory merges into a directory.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use dhow_layer_store::{FileKind, Metadata, Root};
 
 use crate::cancel::CancelToken;
-use crate::context::{Match, SourceTree, clean};
+use crate::context::{Entry, Match, SourceTree, clean};
 use crate::error::{BuildError, Result};
 use crate::exec::transfer::Transfer;
 use crate::plan::{self, Mode};
@@ -34,6 +35,8 @@ pub(crate) struct Landing<'a> {
     pub(crate) threads: usize,
     /// Ends the copy early.
     pub(crate) cancel: &'a CancelToken,
+    /// What has to be copied, by paths below the match, if the rest is there from an earlier copy.
+    pub(crate) changed: Option<&'a HashSet<PathBuf>>,
 }
 
 /// Whether a destination was written with a slash at its end.
@@ -111,6 +114,21 @@ impl Landing<'_> {
             }
         }
         Err(BuildError::io("follow", path)(std::io::Error::from_raw_os_error(40)))
+    }
+
+    /// Whether `entry` need not be copied to the path `to` of `root`: an earlier copy did, and it looks the same.
+    pub(crate) fn is_kept(&self, entry: &Entry, (root, to): (&Root, &Path)) -> Result<bool> {
+        if self.changed.is_none_or(|changed| changed.contains(&entry.path)) {
+            return Ok(false);
+        }
+        let Some(there) = root.stat(to)? else { return Ok(false) };
+        let wanted = &entry.metadata;
+        // The mode of a link says nothing, and the size of a directory neither.
+        let mode = if wanted.kind == FileKind::Symlink { there.mode } else { self.mode_of(wanted) };
+        let size = if wanted.kind == FileKind::Regular { wanted.size } else { there.size };
+        let owner = self.owner_of(wanted);
+        Ok((there.kind, there.mode, there.size, (there.uid, there.gid), there.mtime)
+            == (wanted.kind, mode, size, owner, wanted.mtime))
     }
 
     /// Owner and group of a copied file.

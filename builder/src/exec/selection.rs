@@ -1,12 +1,13 @@
 //! What the sources of a copy select, and the digest of it, which enters the step's key.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use dhow_layer_store::oci::Digest;
 use dhow_layer_store::{CacheKey, CacheRecord, Root, Stack, StagingDir, Store};
 use serde_json::json;
 
-use crate::cache::KeyBuilder;
+use crate::cache::{KeyBuilder, Listing};
 use crate::context::{self, FileDigest, Filter, Match, SourceTree, select};
 use crate::error::{BuildError, Result};
 use crate::pattern_set::PatternSet;
@@ -21,26 +22,33 @@ pub(crate) struct Selection {
     pub(crate) matches: Option<Vec<Match>>,
     /// The digest of each of them.
     digests: Vec<FileDigest>,
+    listing: OnceLock<Listing>,
 }
 
 impl Selection {
     /// A selection of which nothing but the digest is known.
     pub(crate) fn known(digest: String) -> Self {
-        Self { digest, matches: None, digests: Vec::new() }
+        Self { digest, matches: None, digests: Vec::new(), listing: OnceLock::new() }
     }
 
     /// What is known of `matches`.
     pub(crate) fn of(tree: &SourceTree<'_>, matches: Vec<Match>, threads: usize) -> Result<Self> {
         let (digest, digests) = context::digest(tree, &matches, threads)?;
-        Ok(Self { digest, matches: Some(matches), digests })
+        Ok(Self { digest, matches: Some(matches), digests, listing: OnceLock::new() })
     }
 
     /// Writes down the files, to tell later what changed.
     pub(crate) fn save_listing(&self, store: &Store) -> Result<()> {
         match &self.matches {
-            Some(matches) => context::listing(matches, &self.digests).save(store, &self.digest),
+            Some(_) => self.listing().save(store, &self.digest),
             None => Ok(()),
         }
+    }
+
+    /// The files as they are written down.
+    pub(crate) fn listing(&self) -> &Listing {
+        let matches = self.matches.as_deref().unwrap_or_default();
+        self.listing.get_or_init(|| context::listing(matches, &self.digests))
     }
 }
 

@@ -16,11 +16,12 @@ use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
 use crate::exec::inspect;
 use crate::exec::mounts::{MountMaker, MountSet};
+use crate::exec::previous::CopyPlace;
 use crate::exec::run::{Run, effective_network, host_lines};
 use crate::exec::selection::{self, Remembered, Selection};
 use crate::exec::sight::Sight;
 use crate::plan::{CopyFiles, CopyOp, CopySource, FilesFrom, Mount, MountKind, Node, NodeId, Op, RunOp};
-use crate::request::OnError;
+use crate::request::{CacheUse, OnError};
 
 /// A node that makes a layer.
 #[derive(Clone, Copy)]
@@ -138,6 +139,10 @@ impl<'a> Step<'a> {
     pub(crate) fn execute(&self, prepared: &Prepared) -> Result<(Layer, StepUsage)> {
         let start = Instant::now();
         let below = self.below(prepared)?;
+        if let Op::Copy(op) = &self.node.op {
+            let layer = self.execute_copy(op, &below, prepared)?;
+            return Ok((layer, StepUsage { elapsed: start.elapsed(), ..StepUsage::default() }));
+        }
         let snapshot = match &self.node.op {
             Op::Run(_) => self.sight().prepare_for_run(&below)?,
             _ => self.sight().prepare(&below)?,
@@ -148,18 +153,38 @@ impl<'a> Step<'a> {
                 Ok(used) => usage = used,
                 Err(error) => return Err(self.inspect(op, (snapshot, &below), error)),
             },
-            Op::Copy(op) => {
-                let selections =
-                    std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
-                self.copy(op, selections, snapshot.root())?;
-            }
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
-            Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
+            Op::Copy(_) | Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
         }
         self.executor.stop.check()?;
         let layer = snapshot.commit()?;
         usage.elapsed = start.elapsed();
         Ok((layer, usage))
+    }
+
+    /// Makes the layer of a copy: whole, or what changed over what the same copy made before.
+    fn execute_copy(&self, op: &CopyOp, below: &Stack, prepared: &Prepared) -> Result<Layer> {
+        let store = self.executor.env.store;
+        let selections = std::mem::take(&mut *prepared.selections.lock().unwrap_or_else(PoisonError::into_inner));
+        let place = CopyPlace::of(op, below, store).filter(|_| self.executor.request.cache == CacheUse::Use);
+        let previous = match (&place, selections.first()) {
+            (Some(place), Some(selection)) => place.previous(store, selection)?,
+            _ => None,
+        };
+        let digest = selections.first().map(|selection| selection.digest.clone());
+        let stack = previous.as_ref().map_or(below.clone(), |previous| below.with(previous.layer.clone()));
+        let snapshot = self.sight().prepare(&stack)?;
+        let means = Means { changed: previous.as_ref().map(|previous| &previous.changed), ..self.means() };
+        self.copy(op, selections, (snapshot.root(), means))?;
+        self.executor.stop.check()?;
+        let layer = match &previous {
+            Some(previous) => snapshot.commit_onto(&previous.layer)?,
+            None => snapshot.commit()?,
+        };
+        if let (Some(place), Some(digest)) = (place, digest) {
+            place.remember(store, &digest, layer.id())?;
+        }
+        Ok(layer)
     }
 
     /// What has to be seen of the layers below.
@@ -178,8 +203,8 @@ impl<'a> Step<'a> {
         Ok(if is_blind { present } else { below })
     }
 
-    fn copy(&self, op: &CopyOp, selections: Vec<Selection>, root: &Root) -> Result<()> {
-        let copier = Copier::new(op, root, self.means())?;
+    fn copy(&self, op: &CopyOp, selections: Vec<Selection>, (root, means): (&Root, Means<'_>)) -> Result<()> {
+        let copier = Copier::new(op, root, means)?;
         let store = self.executor.env.store;
         let mut selections = selections.into_iter();
         for source in &op.sources {
@@ -234,7 +259,7 @@ impl<'a> Step<'a> {
                 // The other steps are stopped by now; what they held is waited for.
                 let (defaults, cancel) = (self.executor.request.run, self.executor.env.cancel);
                 let run = Run { op, defaults, cancel, output: &|_, _| () };
-                let means = Means { threads: self.threads(), cancel };
+                let means = Means { threads: self.threads(), cancel, changed: None };
                 self.with_mounts((op, means), |mounts| inspect::shell(&run, &snapshot, mounts))
             }
             OnError::Keep => inspect::keep(self.executor.env.store, (op, below), snapshot)
@@ -288,7 +313,7 @@ impl<'a> Step<'a> {
     }
 
     fn means(&self) -> Means<'a> {
-        Means { threads: self.threads(), cancel: &self.executor.stop }
+        Means { threads: self.threads(), cancel: &self.executor.stop, changed: None }
     }
 }
 

@@ -133,6 +133,9 @@ impl<'a> Transfer<'a> {
             return Err(conflict("a file", "a directory", &target));
         };
         let (from, to) = (Path::new(from), Path::new(to));
+        if self.landing.is_kept(entry, (&open.to, to))? {
+            return Ok(());
+        }
         match entry.metadata.kind {
             FileKind::Regular => self.copy_regular(entry, (&open.from, from), (&open.to, to)),
             _ => self.copy_special(entry, (&open.from, from), (&open.to, to)),
@@ -192,6 +195,9 @@ impl<'a> Transfer<'a> {
     fn finish_directory(&self, placed: &Placed<'_>) -> Result<()> {
         let (entry, target) = (placed.entry, &placed.target);
         let is_top = entry.path.as_os_str().is_empty();
+        if !is_top && self.landing.is_kept(entry, (self.landing.root, target))? {
+            return Ok(());
+        }
         if !is_top && (placed.is_new || entry.presence == Presence::Selected) {
             let (uid, gid) = self.landing.owner_of(&entry.metadata);
             self.landing.root.set_owner(target, uid, gid)?;

@@ -17,7 +17,7 @@ impl Layer {
     /// # Errors
     /// A file of the layer cannot be read or packed, or the blob cannot be written.
     pub fn clamped(&self, latest: i64, compression: Compression) -> Result<Layer> {
-        let root = self.open_fs()?;
+        let root = self.open_files()?;
         if !is_later(root.dir(), latest).map_err(Error::io("read the times in", &self.path()))? {
             return Ok(self.clone());
         }
@@ -30,13 +30,13 @@ impl Layer {
         if let Some(known) = self.store().layer_by_diff_id(&diff_id)? {
             return Ok(known);
         }
-        let entry = LayerEntry { diff_id: Some(diff_id), size: Some(size), blobs: vec![blob] };
+        let entry = LayerEntry { diff_id: Some(diff_id), size: Some(size), blobs: vec![blob], ..LayerEntry::default() };
         self.store().publish_layer(&LayerId::random()?, &self.store().staging()?, &entry)
     }
 
     /// The canonical tar of the layer's files, with no time later than `latest`.
     pub(crate) fn tar_until(&self, latest: Option<i64>) -> Result<PipeReader> {
-        let root = self.open_fs()?;
+        let root = self.open_files()?;
         let produce = move |out: pipe::PipeWriter| {
             pack_until(&root, out, latest)?.flush().map_err(Error::stream("write the layer's tar"))
         };

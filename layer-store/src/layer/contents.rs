@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::pipe::{self, PipeReader};
@@ -15,7 +16,7 @@ use crate::durable;
 use crate::oci::{Compression, Descriptor, DiffId, Digest, DigestWriter, MediaType};
 use crate::root::Root;
 use crate::snapshot::is_empty_dir;
-use crate::{Error, Layer, Result};
+use crate::{Error, Layer, Result, SnapshotView, Stack};
 
 /// Annotation of a layer's blob that was compressed with a level that somebody asked for; never leaves the store.
 const LEVEL: &str = "dhow.compression-level";
@@ -33,7 +34,7 @@ impl Layer {
     /// There is no blob of the layer, it is damaged, or its tar is not the one of the diff id.
     pub fn fs(&self) -> Result<PathBuf> {
         let path = self.path().join("fs");
-        if self.store().ready().contains(self.id()) {
+        if self.store().ready().contains_key(self.id()) {
             return Ok(path);
         }
         let state = if path.is_dir() { Some(unsynced::state(&self.path())?) } else { None };
@@ -41,8 +42,24 @@ impl Layer {
             let _lock = durable::lock_directory(&self.path())?;
             self.make_fs(&path)?;
         }
-        self.store().ready().insert(self.id().clone());
         Ok(path)
+    }
+
+    /// The directories that together are the layer, the lowest first: its own, over those of the layer that it lies on.
+    ///
+    /// # Errors
+    /// As of [`fs`](Self::fs).
+    pub fn parts(&self) -> Result<Vec<PathBuf>> {
+        if let Some(known) = self.store().ready().get(self.id()) {
+            return Ok(known.clone());
+        }
+        let mut parts = match self.entry()?.onto {
+            Some(onto) => self.store().layer(&onto)?.parts()?,
+            None => Vec::new(),
+        };
+        parts.push(self.fs()?);
+        self.store().ready().insert(self.id().clone(), parts.clone());
+        Ok(parts)
     }
 
     /// Whether the files were not lost when the machine failed, as far as they are not in a blob as well. Looks at them
@@ -51,6 +68,11 @@ impl Layer {
     /// # Errors
     /// The file system refuses.
     pub fn survived(&self) -> Result<bool> {
+        if let Some(onto) = self.entry()?.onto
+            && !self.store().layer(&onto)?.survived()?
+        {
+            return Ok(false);
+        }
         let state = unsynced::state(&self.path())?;
         if matches!(state, State::Synced | State::SinceThisBoot) || self.best_blob()?.is_some() {
             return Ok(true);
@@ -74,6 +96,8 @@ impl Layer {
                 fs::rename(path, staging.path().join("doubtful")).map_err(Error::io("remove", path))?;
                 self.unpack_blob()
             }
+            // Whether the files of two layers were lost, the diff id of both cannot tell.
+            State::Doubtful if self.entry()?.onto.is_some() => Err(Error::LayerLost(self.id().to_string())),
             State::Doubtful => {
                 let root = self.open_root(path)?;
                 let (_, digest, _) = pack(&root, DigestWriter::new(io::sink()))?.finish();
@@ -87,7 +111,7 @@ impl Layer {
 
     /// Whether the files are there without unpacking.
     pub fn is_unpacked(&self) -> bool {
-        self.store().ready().contains(self.id()) || self.path().join("fs").is_dir()
+        self.store().ready().contains_key(self.id()) || self.path().join("fs").is_dir()
     }
 
     /// Whether the layer changes nothing. Unpacks it.
@@ -95,7 +119,7 @@ impl Layer {
     /// # Errors
     /// As of [`fs`](Self::fs).
     pub fn is_empty(&self) -> Result<bool> {
-        is_empty_dir(&self.fs()?)
+        self.parts()?.iter().try_fold(true, |empty, part| Ok(empty && is_empty_dir(part)?))
     }
 
     /// The digest of the uncompressed tar, computed if nobody needed it before.
@@ -106,7 +130,8 @@ impl Layer {
         if let Some(known) = self.known_diff_id()? {
             return Ok(known);
         }
-        let (_, digest, size) = pack(&self.open_fs()?, DigestWriter::new(io::sink()))?.finish();
+        let files = self.open_files()?;
+        let (_, digest, size) = pack(&files, DigestWriter::new(io::sink()))?.finish();
         self.note_diff_id(DiffId(digest), size)?;
         Ok(DiffId(digest))
     }
@@ -123,7 +148,7 @@ impl Layer {
                 Ok(TarStream::Blob(Box::new(decompressor)))
             }
             None => {
-                let root = self.open_fs()?;
+                let root = self.open_files()?;
                 let produce = move |out: pipe::PipeWriter| {
                     pack(&root, out)?.flush().map_err(Error::stream("write the layer's tar"))
                 };
@@ -218,12 +243,35 @@ impl Layer {
         })
     }
 
-    pub(super) fn open_fs(&self) -> Result<Root> {
-        self.open_root(&self.fs()?)
+    /// All files of the layer as one tree.
+    pub(super) fn open_files(&self) -> Result<Files> {
+        if let [only] = self.parts()?.as_slice() {
+            return Ok(Files::One(self.open_root(only)?));
+        }
+        Ok(Files::Merged(self.store().view(&Stack(vec![self.id().clone()]))?))
     }
 
     fn open_root(&self, fs: &Path) -> Result<Root> {
         Root::open(fs)?.with_ownership(self.store().options().ownership).map_err(Error::io("open", fs))
+    }
+}
+
+/// The files of a layer.
+pub(super) enum Files {
+    /// In one directory.
+    One(Root),
+    /// Of a layer that lies on another: kept as long as somebody reads.
+    Merged(SnapshotView),
+}
+
+impl Deref for Files {
+    type Target = Root;
+
+    fn deref(&self) -> &Root {
+        match self {
+            Self::One(root) => root,
+            Self::Merged(view) => view.root(),
+        }
     }
 }
 

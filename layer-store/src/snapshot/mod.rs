@@ -25,7 +25,7 @@ use std::thread;
 use crate::options::SnapshotterChoice;
 use crate::root::Root;
 use crate::staging::StagingDir;
-use crate::{Error, Layer, Result, Stack, Store};
+use crate::{Error, Layer, LayerId, Result, Stack, Store};
 
 pub use container::ContainerTree;
 pub use mount_points::MOUNT_POINTS;
@@ -106,7 +106,7 @@ impl Store {
     fn unpacked(&self, stack: &Stack) -> Result<Vec<PathBuf>> {
         let layers = stack.layers().iter().map(|id| self.layer(id)).collect::<Result<Vec<_>>>()?;
         unpack_missing(&layers)?;
-        layers.iter().map(Layer::fs).collect()
+        Ok(layers.iter().map(Layer::parts).collect::<Result<Vec<_>>>()?.concat())
     }
 }
 
@@ -153,10 +153,25 @@ impl ActiveSnapshot {
     /// # Errors
     /// The file system refuses; nothing is left in the store then.
     pub fn commit(self) -> Result<Layer> {
-        let store = self.staging.store().clone();
+        let staging = self.finish()?;
+        staging.store().clone().publish_unsynced_layer(staging)
+    }
+
+    /// As [`commit`](Self::commit), for a tree whose highest layer was `onto`: what changed becomes a layer together with
+    /// that one, and stands in its place. Nothing that it shows may have been deleted.
+    ///
+    /// # Errors
+    /// As of [`commit`](Self::commit).
+    pub fn commit_onto(self, onto: &LayerId) -> Result<Layer> {
+        let staging = self.finish()?;
+        staging.store().clone().publish_unsynced_layer_onto(onto, staging)
+    }
+
+    /// Leaves nothing in the staging directory but what changed, as `fs`.
+    fn finish(self) -> Result<StagingDir> {
         self.tree.finish(&self.staging.path().join("fs"))?;
         TreeDirs::NAMES.iter().try_for_each(|name| self.staging.remove_later(name))?;
-        store.publish_unsynced_layer(self.staging)
+        Ok(self.staging)
     }
 }
 
