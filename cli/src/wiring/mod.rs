@@ -19,6 +19,6 @@ pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
 pub(crate) use own_shell::own_shell;
-pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
+pub(crate) use pull::{Direction, fetch_layers, pull, transfer, transfer_with};
 pub(crate) use remote::{Remote, boxed};
 pub(crate) use store::sweep;
