@@ -9,20 +9,25 @@ use dhow_layer_store::{LayerId, Store};
 use crate::assemble::assemble;
 use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
-use crate::dockerfile::{Dockerfile, parse};
+use crate::dockerfile::ast::Stage;
+use crate::dockerfile::{Dockerfile, Parsed, parse};
 use crate::error::{BuildError, Result};
 use crate::event::Event;
-use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
-use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower};
+use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
+use crate::lint::{self, Check};
+use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower, problems};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
 use crate::source_image::ResolvedImage;
+use crate::suggest;
 
 /// What a build made.
 #[derive(Debug, Clone)]
 pub struct Built {
     /// The image. It has no name yet.
     pub image: ImageId,
+    /// What the rules found in the Dockerfile, and what is dubious about the rules that it names.
+    pub findings: Vec<Diagnostic>,
 }
 
 /// Builds the image of a Dockerfile's target.
@@ -30,18 +35,42 @@ pub struct Built {
 /// # Errors
 /// Everything in [`BuildError`]. The store then is as it was, but for the results of finished steps.
 pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
-    let (dockerfile, warnings) = parse(request.dockerfile).into_result().map_err(BuildError::Dockerfile)?;
-    warn(request, env, &warnings);
-    let mut images = resolve_bases(&dockerfile, request, env)?;
+    let parsed = parse(request.dockerfile);
+    if parsed.has_errors() {
+        return Err(wrong(&parsed, request, &Bases::new()));
+    }
+    warn(request, env, &parsed.diagnostics);
+    let nearest = |error| with_nearest_stage(error, &parsed.dockerfile);
+    let mut images = resolve_bases(&parsed, request, env).map_err(nearest)?;
     let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
-    let plan = lower(&dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+    let plan = lower(&parsed.dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+    let findings = apply_rules(&parsed.dockerfile, request, &configs)?;
     check_support(&plan)?;
-    resolve_others(&plan, (request, env), &mut images)?;
+    resolve_others(&plan, (request, env), &mut images).map_err(nearest)?;
+    check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;
     let image = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
-    Ok(Built { image })
+    Ok(Built { image, findings })
+}
+
+/// Everything that is wrong with the file.
+fn wrong(parsed: &Parsed, request: &BuildRequest<'_>, bases: &Bases) -> BuildError {
+    BuildError::Dockerfile(problems(request.dockerfile, parsed, request.options, bases))
+}
+
+/// What the rules find; an error where the file says that it is one.
+fn apply_rules(dockerfile: &Dockerfile, request: &BuildRequest<'_>, bases: &Bases) -> Result<Vec<Diagnostic>> {
+    let ignore = request.context.map(BuildContext::ignore_rules);
+    let check = Check { source: request.dockerfile, dockerfile, options: request.options, bases, ignore };
+    let report = lint::check(&check).map_err(|error| BuildError::Dockerfile(vec![*error]))?;
+    let mut findings = report.remarks;
+    findings.extend(report.findings);
+    match report.violation {
+        Some(violation) => Err(BuildError::Dockerfile(findings.into_iter().chain([violation]).collect())),
+        None => Ok(findings),
+    }
 }
 
 fn warn(request: &BuildRequest<'_>, env: BuildEnv<'_>, warnings: &[Diagnostic]) {
@@ -52,14 +81,15 @@ fn warn(request: &BuildRequest<'_>, env: BuildEnv<'_>, warnings: &[Diagnostic]) 
 
 /// Asks for the base images that the target needs, and for those that their triggers need.
 fn resolve_bases(
-    dockerfile: &Dockerfile,
+    parsed: &Parsed,
     request: &BuildRequest<'_>,
     env: BuildEnv<'_>,
 ) -> Result<BTreeMap<BaseImage, ResolvedImage>> {
     let mut images = BTreeMap::new();
     let mut configs = Bases::new();
     loop {
-        let missing = bases(dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
+        let missing = bases(&parsed.dockerfile, request.options, &configs);
+        let missing = missing.map_err(|_| wrong(parsed, request, &configs))?;
         if missing.is_empty() {
             return Ok(images);
         }
@@ -97,7 +127,17 @@ fn resolve(image: &BaseImage, span: Span, (request, env): (&BuildRequest<'_>, Bu
         }
     };
     let resolved = env.images.resolve(reference, &image.platform, request.pull);
-    resolved.map_err(|source| BuildError::Image { reference: Box::new(reference.clone()), span, source })
+    resolved.map_err(|source| BuildError::Image { reference: Box::new(reference.clone()), span, nearest: None, source })
+}
+
+/// An image that cannot be had may be a stage that is misspelt.
+fn with_nearest_stage(mut error: BuildError, dockerfile: &Dockerfile) -> BuildError {
+    if let BuildError::Image { reference, nearest, .. } = &mut error {
+        let name = reference.familiar();
+        let name = name.strip_suffix(":latest").unwrap_or(&name);
+        *nearest = suggest::nearest(name, dockerfile.stages.iter().filter_map(Stage::name)).map(str::to_owned);
+    }
+    error
 }
 
 /// Opens the named contexts whose files the plan needs.

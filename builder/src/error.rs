@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use dhow_layer_store::oci::Reference;
+use dhow_layer_store::oci::{Platform, Reference};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -36,6 +36,8 @@ pub enum BuildError {
         reference: Box<Reference>,
         /// The base in the `FROM` line.
         span: Span,
+        /// A stage that has a name like it.
+        nearest: Option<String>,
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -140,6 +142,12 @@ pub enum BuildError {
         /// Its id.
         id: String,
     },
+    /// A step runs programs of another platform, and nothing is registered that could.
+    #[error("this machine cannot run programs for `{platform}`")]
+    Emulation {
+        /// The platform.
+        platform: Platform,
+    },
     /// A step needs a right that the build was not given.
     #[error("the step needs the right `{right}`")]
     NotAllowed {
@@ -188,6 +196,7 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Step { source, .. } => source.hint(),
+            Self::Image { nearest, .. } => nearest.as_ref().map(|stage| format!("did you mean the stage `{stage}`?")),
             Self::Exit { code, .. } => exit_hint(*code),
             Self::OutOfMemory { .. } => Some("give it more with `--memory`, or run fewer processes at once".to_owned()),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),
@@ -211,6 +220,11 @@ impl BuildError {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };
                 Some(format!("give it with `--{flag}{id}`"))
             }
+            Self::Emulation { .. } => Some(
+                "register an emulator with binfmt_misc and the flag F (Debian's package `qemu-user-static` does), or \
+                 build on this machine's platform with `FROM --platform=$BUILDPLATFORM`"
+                    .to_owned(),
+            ),
             Self::NotAllowed { right } => Some(format!("allow it with `--allow {right}`")),
             Self::Sandbox(error) => error.hint(),
             Self::Store(error) => error.hint(),

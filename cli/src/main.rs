@@ -10,6 +10,7 @@ mod containers;
 mod environment;
 mod exit;
 mod failure;
+mod findings;
 mod format;
 mod from_host;
 mod git;

@@ -31,6 +31,11 @@ pub struct BuildContext {
 }
 
 impl BuildContext {
+    /// The rules that hide files of it.
+    pub fn ignore_rules(&self) -> &IgnoreRules {
+        &self.ignore
+    }
+
     /// The context in the directory at `path`, without what `ignore` hides. `store` remembers the files' digests.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub(crate) mod observation;
 mod op;
 mod options;
 mod port;
+mod problems;
 mod quote;
 mod run;
 mod scope;
@@ -39,6 +40,7 @@ pub use op::{
     RunOp, Script, WorkdirOp,
 };
 pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
+pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
 
 use crate::diagnostic::Diagnostic;
@@ -75,6 +77,7 @@ pub(crate) fn default_globals(dockerfile: &Dockerfile, options: &Options) -> cra
 pub(crate) fn needed(dockerfile: &Dockerfile, options: &Options) -> Result<(usize, Vec<bool>), Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     match stages::Stages::new(dockerfile, options, &Bases::new(), &mut diagnostics) {
+        _ if diagnostics.iter().any(Diagnostic::is_error) => Err(diagnostics),
         Some(stages) => Ok((stages.target, stages.nodes.iter().map(|node| node.needed).collect())),
         None => Err(diagnostics),
     }

@@ -9,7 +9,8 @@ use crate::dockerfile::word::{Word, expand};
 
 /// An error about expanding `word`.
 pub(super) fn word_error(word: &Word, error: &WordError) -> Diagnostic {
-    let diagnostic = Diagnostic::error("invalid-expansion", word.span, error.to_string());
+    let code = if matches!(error, WordError::Required { .. }) { "required-variable" } else { "invalid-expansion" };
+    let diagnostic = Diagnostic::error(code, word.span, error.to_string());
     match error {
         WordError::OpenQuote(_) => diagnostic.hint("close the quote, or escape it"),
         WordError::UnknownOperator(_) => {

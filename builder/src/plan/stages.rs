@@ -42,6 +42,12 @@ pub(super) struct StageNode<'a> {
     pub(super) triggers: Vec<Trigger>,
 }
 
+impl<'a> StageNode<'a> {
+    fn of_nothing(stage: &'a Stage) -> Self {
+        Self { stage, base: From::Scratch, replaced: false, needed: false, triggers: Vec::new() }
+    }
+}
+
 /// An `ONBUILD` of the base.
 #[derive(Debug)]
 pub(super) struct Trigger {
@@ -91,10 +97,11 @@ impl<'a> Stages<'a> {
             options,
         };
         for stage in &dockerfile.stages {
-            let node = stages.node(stage, diagnostics);
-            stages.nodes.extend(node);
+            // A base that cannot be made out is reported; the mistakes in its stage are still to be found.
+            let node = stages.node(stage, diagnostics).unwrap_or_else(|| StageNode::of_nothing(stage));
+            stages.nodes.push(node);
         }
-        if stages.nodes.len() != dockerfile.stages.len() || stages.nodes.is_empty() {
+        if stages.nodes.is_empty() {
             return None;
         }
         stages.target = stages.find_target(diagnostics)?;

@@ -28,6 +28,17 @@ pub(crate) enum ExplainKind {
     Json,
 }
 
+/// How what is found in Dockerfiles is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingsFormat {
+    /// Drawn for people.
+    Text,
+    /// JSON for editors (docs/diagnostics.md).
+    Json,
+    /// SARIF 2.1.0 for code scanning.
+    Sarif,
+}
+
 /// `dhow build`
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
@@ -97,6 +108,9 @@ pub(crate) struct BuildArgs {
     /// Ask about the Dockerfile and build nothing: `check`, `outline` or `targets`, and `,format=json`
     #[arg(long, value_name = "METHOD", default_value = "build", hide_default_value = true)]
     pub(crate) call: String,
+    /// How mistakes and findings in the Dockerfile are told; but for `text`, on standard output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["explain", "quiet"])]
+    pub(crate) format: FindingsFormat,
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
@@ -131,6 +145,9 @@ pub(crate) struct FmtArgs {
     /// Write nothing; name the files that would change and fail if there are any
     #[arg(long)]
     pub(crate) check: bool,
+    /// How mistakes, and with `--check` files that would change, are told
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: FindingsFormat,
 }
 
 /// `dhow parse`
@@ -138,4 +155,7 @@ pub(crate) struct FmtArgs {
 pub(crate) struct ParseArgs {
     /// The Dockerfile, `-` for standard input
     pub(crate) file: PathBuf,
+    /// How mistakes are told
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: FindingsFormat,
 }

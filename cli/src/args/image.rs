@@ -61,7 +61,7 @@ pub(crate) struct ImagesArgs {
     /// Only images of this repository, or this name
     #[arg(value_name = "REPOSITORY[:TAG]")]
     pub(crate) repository: Option<String>,
-    /// Show images without a name that are below others too
+    /// Show the images of a name for all its platforms
     #[arg(short, long)]
     pub(crate) all: bool,
     /// Show digests

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use build::{BuildArgs, ExplainKind, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use build::{BuildArgs, ExplainKind, FindingsFormat, FmtArgs, ParseArgs, ProgressKind};
 pub(crate) use build_limits::BuildLimits;
 pub(crate) use cache::{
     BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,

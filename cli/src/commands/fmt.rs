@@ -7,39 +7,86 @@ use std::path::Path;
 use anyhow::Context;
 use dhow_builder::diagnostic::{Diagnostic, Paint};
 use dhow_builder::dockerfile;
-use dhow_builder::source::SourceFile;
+use dhow_builder::source::{SourceFile, Span};
 
-use crate::args::{FmtArgs, ParseArgs};
+use crate::args::{FindingsFormat, FmtArgs, ParseArgs};
 use crate::exit::Exit;
+use crate::findings::{self, Findings, Tell};
 use crate::output;
 use crate::problem::Problem;
 
 /// `dhow fmt`
 pub(crate) fn fmt(args: &FmtArgs) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Success;
+    if args.format != FindingsFormat::Text && !args.check && args.files.iter().any(|path| path == Path::new("-")) {
+        let problem = Problem::usage("standard output cannot have both the formatted file and what is found in it");
+        return Err(problem.hint("add `--check`, or name a file").into());
+    }
+    let mut wrong = Vec::new();
+    let mut others = Vec::new();
     for path in &args.files {
         let source = read(path)?;
-        let text = dockerfile::format(&source).map_err(|found| mistakes(&found, &source))?;
-        if path == Path::new("-") {
-            output::print(&text)?;
-        } else if text == source.text() {
-            continue;
-        } else if args.check {
-            output::println(&format!("{} would be formatted", path.display()))?;
-            exit = Exit::Failure;
-        } else {
-            fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        match dockerfile::format(&source) {
+            Err(found) => wrong.push((source, found)),
+            Ok(text) if args.check && text == source.text() => {}
+            Ok(text) if args.check => {
+                let finding = unformatted(&source, &text);
+                others.push((source, vec![finding]));
+            }
+            Ok(text) if path == Path::new("-") => output::print(&text)?,
+            Ok(text) if text == source.text() => {}
+            Ok(text) => fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?,
         }
     }
-    Ok(exit)
+    tell(args.format, &wrong, &others)
+}
+
+/// A file and what was found in it.
+type Found = (SourceFile, Vec<Diagnostic>);
+
+fn tell(format: FindingsFormat, wrong: &[Found], others: &[Found]) -> anyhow::Result<Exit> {
+    let exit = match (wrong.is_empty(), others.is_empty()) {
+        (false, _) => Exit::Dockerfile,
+        (true, false) => Exit::Failure,
+        (true, true) => Exit::Success,
+    };
+    let all = wrong.iter().chain(others).map(|(source, found)| Findings { source, found });
+    if let Some(document) = findings::document(format, &all.collect::<Vec<_>>()) {
+        output::print(&document)?;
+        return Ok(exit);
+    }
+    for (source, _) in others {
+        output::println(&format!("{} would be formatted", source.name()))?;
+    }
+    if wrong.is_empty() {
+        return Ok(exit);
+    }
+    let drawn: String = wrong.iter().map(|(source, found)| Findings { source, found }.draw(Paint::Plain)).collect();
+    Err(Problem::new(drawn.trim_end().to_owned() + "\n").exit(exit).into())
+}
+
+/// The first line that would change.
+fn unformatted(source: &SourceFile, text: &str) -> Diagnostic {
+    let lines = source.text().split_inclusive('\n').zip(text.split_inclusive('\n'));
+    let start: usize = lines.take_while(|(old, new)| old == new).map(|(old, _)| old.len()).sum();
+    let length = source.text()[start..].lines().next().map_or(0, str::len);
+    let message = "the file is not written as `dhow fmt` writes it, from this line on";
+    Diagnostic::warning("not-formatted", Span::new(start, start + length), message)
+        .hint(format!("run `dhow fmt {}`", source.name()))
 }
 
 /// `dhow parse`
 pub(crate) fn parse(args: &ParseArgs) -> anyhow::Result<Exit> {
     let source = read(&args.file)?;
-    let (tree, _) = dockerfile::parse(&source).into_result().map_err(|found| mistakes(&found, &source))?;
-    output::println(&serde_json::to_string_pretty(&tree)?)?;
-    Ok(Exit::Success)
+    match dockerfile::parse(&source).into_result() {
+        Ok((tree, _)) => {
+            output::println(&serde_json::to_string_pretty(&tree)?)?;
+            Ok(Exit::Success)
+        }
+        Err(found) => {
+            let tell = Tell { format: args.format, paint: Paint::Plain };
+            findings::stop(tell, &Findings { source: &source, found: &found })
+        }
+    }
 }
 
 /// `-` is standard input.
@@ -51,9 +98,4 @@ fn read(path: &Path) -> anyhow::Result<SourceFile> {
     }
     let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     Ok(SourceFile::new(path.display().to_string(), bytes))
-}
-
-fn mistakes(found: &[Diagnostic], source: &SourceFile) -> Problem {
-    let drawn: Vec<String> = found.iter().map(|finding| finding.render(source, Paint::Plain)).collect();
-    Problem::new(drawn.join("\n\n") + "\n").exit(Exit::Dockerfile)
 }

@@ -17,6 +17,7 @@ const BUILDS: &[(&str, &str, &[&str])] = &[
     ("an unknown flag", "COPY --bogus=1 a /x\n", &["Dockerfile:2", "bogus"]),
     ("a step that fails", "RUN true\nRUN exit 42\n", &["Dockerfile:3", "exit 42", "42"]),
     ("an unknown stage", "COPY --from=nowhere.invalid/x /a /b\n", &["nowhere.invalid/x"]),
+    ("a misspelt stage", "FROM scratch AS nowhere\nFROM nowhere.invalid/x\n", &["nowhere.invalid/x", "Dockerfile:3"]),
     ("an unknown user", "USER mallory\nRUN true\n", &["mallory"]),
     ("two mistakes at once", "RUNN true\nCOPPY a b\n", &["Dockerfile:2", "RUNN", "Dockerfile:3", "COPPY"]),
 ];

@@ -18,6 +18,7 @@ mod contexts;
 mod debian;
 mod dhow;
 mod facts;
+mod findings;
 mod git;
 mod interop;
 mod interrupt;

@@ -28,17 +28,24 @@ pub(crate) use run::parse_bool;
 pub struct Parsed {
     /// The tree, of what could be read.
     pub dockerfile: Dockerfile,
+    /// Whether every `FROM` could be read, so that what follows one stands in its stage.
+    pub has_all_stages: bool,
     /// Errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Parsed {
+    /// Whether any of it is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
     /// The tree and the warnings.
     ///
     /// # Errors
     /// Everything that was found, if any of it is an error.
     pub fn into_result(self) -> Result<(Dockerfile, Vec<Diagnostic>), Vec<Diagnostic>> {
-        if self.diagnostics.iter().any(Diagnostic::is_error) {
+        if self.has_errors() {
             return Err(self.diagnostics);
         }
         Ok((self.dockerfile, self.diagnostics))
@@ -74,7 +81,8 @@ pub fn parse(source: &SourceFile) -> Parsed {
     }
     parser.diagnostics.extend(encoding::check(source, &parser.dockerfile));
     parser.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span.start);
-    Parsed { dockerfile: parser.dockerfile, diagnostics: parser.diagnostics }
+    let has_all_stages = !parser.broken_from && !parser.dockerfile.stages.is_empty();
+    Parsed { dockerfile: parser.dockerfile, has_all_stages, diagnostics: parser.diagnostics }
 }
 
 struct Parser {

@@ -1,15 +1,15 @@
 //! `dhow build --check` and `--call`: looks at a Dockerfile and builds nothing.
 
-use dhow_builder::diagnostic::{Diagnostic, Paint};
-use dhow_builder::dockerfile::{Dockerfile, parse};
+use dhow_builder::diagnostic::Diagnostic;
+use dhow_builder::dockerfile::{Parsed, parse};
 use dhow_builder::lint::{self, Check};
 use dhow_builder::outline::{self, Outline, Target};
-use dhow_builder::plan::{Bases, Options, Selection};
-use dhow_builder::source::SourceFile;
+use dhow_builder::plan::{Bases, Options, Selection, problems};
 use serde_json::json;
 
 use super::context::Text;
 use crate::exit::Exit;
+use crate::findings::{self, Findings, Tell};
 use crate::output;
 use crate::problem::Problem;
 
@@ -67,22 +67,26 @@ impl Call {
     ///
     /// # Errors
     /// The Dockerfile has mistakes.
-    pub(super) fn run(self, text: &Text, options: &Options, paint: Paint) -> anyhow::Result<Exit> {
-        let (dockerfile, _) =
-            parse(&text.source).into_result().map_err(|found| mistakes(&found, &text.source, paint))?;
-        match self.method {
-            Method::Check => self.check(text, &dockerfile, (options, paint)),
-            Method::Targets => {
-                let targets = outline::targets(&dockerfile);
-                output::print(&match self.form {
-                    Form::Json => format!("{:#}\n", json!({"targets": targets})),
-                    Form::Text => targets.iter().map(target_line).collect(),
-                })?;
-                Ok(Exit::Success)
-            }
-            Method::Outline => {
-                let found =
-                    outline::outline(&dockerfile, options).map_err(|found| mistakes(&found, &text.source, paint))?;
+    pub(super) fn run(self, text: &Text, options: &Options, tell: Tell) -> anyhow::Result<Exit> {
+        let (source, parsed) = (&text.source, parse(&text.source));
+        if self.method == Method::Check {
+            return self.check(text, &parsed, (options, tell));
+        }
+        let stop = |found: &[Diagnostic]| findings::stop(tell, &Findings { source, found });
+        if parsed.has_errors() {
+            return stop(&problems(source, &parsed, options, &Bases::new()));
+        }
+        if self.method == Method::Targets {
+            let targets = outline::targets(&parsed.dockerfile);
+            output::print(&match self.form {
+                Form::Json => format!("{:#}\n", json!({"targets": targets})),
+                Form::Text => targets.iter().map(target_line).collect(),
+            })?;
+            return Ok(Exit::Success);
+        }
+        match outline::outline(&parsed.dockerfile, options) {
+            Err(found) => stop(&found),
+            Ok(found) => {
                 output::print(&match self.form {
                     Form::Json => format!("{:#}\n", json!(found)),
                     Form::Text => outline_text(&found),
@@ -92,26 +96,29 @@ impl Call {
         }
     }
 
-    fn check(self, text: &Text, dockerfile: &Dockerfile, (options, paint): (&Options, Paint)) -> anyhow::Result<Exit> {
-        let bases = Bases::new();
+    fn check(self, text: &Text, parsed: &Parsed, (options, tell): (&Options, Tell)) -> anyhow::Result<Exit> {
+        let (source, bases) = (&text.source, Bases::new());
         // As for docker, no target means all of them.
         let selection = if options.target.is_none() { Selection::All } else { Selection::Needed };
         let options = &Options { selection, ..options.clone() };
-        let check = Check { source: &text.source, dockerfile, options, bases: &bases, ignore: text.ignore.as_ref() };
-        let report = lint::check(&check).map_err(|found| mistakes(&[*found], &text.source, paint))?;
-        let all: Vec<&Diagnostic> = report.errors.iter().chain(&report.findings).collect();
-        output::print(&match self.form {
-            Form::Json => format!("{:#}\n", json!({"errors": report.errors, "findings": report.findings})),
-            Form::Text => {
-                let drawn: String = all.iter().map(|finding| finding.render(&text.source, paint) + "\n\n").collect();
-                format!("{drawn}{}\n", verdict(all.len()))
-            }
-        })?;
-        Ok(match (report.errors.is_empty(), report.findings.is_empty()) {
+        let dockerfile = &parsed.dockerfile;
+        let mut found = problems(source, parsed, options, &bases);
+        let checked = lint::check(&Check { source, dockerfile, options, bases: &bases, ignore: text.ignore.as_ref() });
+        let report = checked.map_err(|error| found.push(*error)).ok();
+        let exit = match (found.is_empty(), report.as_ref().is_some_and(|report| !report.findings.is_empty())) {
             (false, _) => Exit::Dockerfile,
-            (true, false) => Exit::Failure,
-            (true, true) => Exit::Success,
-        })
+            (true, true) => Exit::Failure,
+            (true, false) => Exit::Success,
+        };
+        found.extend(report.into_iter().flat_map(|report| report.remarks.into_iter().chain(report.findings)));
+        let findings = Findings { source, found: &found };
+        let document = match self.form {
+            Form::Json => Some(format!("{:#}\n", findings::docker(&findings))),
+            Form::Text => findings::document(tell.format, std::slice::from_ref(&findings)),
+        };
+        let drawn = || format!("{}{}\n", findings.draw(tell.paint), verdict(found.len()));
+        output::print(&document.unwrap_or_else(drawn))?;
+        Ok(exit)
     }
 }
 
@@ -122,11 +129,6 @@ fn verdict(count: usize) -> String {
         1 => "Check complete, 1 warning has been found!".to_owned(),
         _ => format!("Check complete, {count} warnings have been found!"),
     }
-}
-
-fn mistakes(found: &[Diagnostic], source: &SourceFile, paint: Paint) -> Problem {
-    let drawn: Vec<String> = found.iter().map(|finding| finding.render(source, paint)).collect();
-    Problem::new(drawn.join("\n\n") + "\n").exit(Exit::Dockerfile)
 }
 
 fn target_line(target: &Target) -> String {

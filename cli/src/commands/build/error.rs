@@ -3,39 +3,52 @@
 use std::error::Error;
 
 use dhow_builder::BuildError;
-use dhow_builder::diagnostic::{Diagnostic, Paint};
+use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 
 use crate::exit::Exit;
 use crate::failure;
+use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupted;
+use crate::output;
 use crate::problem::Problem;
 
-/// The error as it is reported; it needs the Dockerfile to show the place.
-pub(super) fn explain(error: BuildError, dockerfile: &SourceFile, paint: Paint) -> anyhow::Error {
-    match &error {
-        BuildError::Cancelled => Interrupted::by_keyboard().into(),
-        BuildError::Dockerfile(findings) => {
-            let drawn: Vec<String> = findings.iter().map(|finding| finding.render(dockerfile, paint)).collect();
-            Problem::new(drawn.join("\n\n") + "\n").exit(Exit::Dockerfile).into()
-        }
-        _ => match error.span() {
-            Some(span) => {
-                let mut finding = Diagnostic::error("build", span, sentence(&error));
-                if let Some(hint) = remedy(&error) {
-                    finding = finding.hint(hint);
-                }
-                Problem::new(finding.render(dockerfile, paint) + "\n").exit(exit(&error)).into()
-            }
-            None => {
-                let problem = Problem::new(sentence(&error)).exit(exit(&error));
-                match remedy(&error) {
-                    Some(hint) => problem.hint(hint).into(),
-                    None => problem.into(),
-                }
-            }
-        },
+/// Reports the error: as one for people, who see the place in the Dockerfile; for programs as a document, if it has
+/// a place.
+pub(super) fn tell(error: &BuildError, dockerfile: &SourceFile, tell: Tell) -> anyhow::Result<Exit> {
+    if matches!(error, BuildError::Cancelled) {
+        return Err(Interrupted::by_keyboard().into());
     }
+    let Some(found) = findings(error) else {
+        let problem = Problem::new(sentence(error)).exit(exit(error));
+        return Err(match remedy(error) {
+            Some(hint) => problem.hint(hint).into(),
+            None => problem.into(),
+        });
+    };
+    let findings = Findings { source: dockerfile, found: &found };
+    match findings::document(tell.format, std::slice::from_ref(&findings)) {
+        Some(document) => {
+            output::print(&document)?;
+            Ok(exit(error))
+        }
+        None => {
+            let drawn = findings.draw(tell.paint).trim_end().to_owned() + "\n";
+            Err(Problem::new(drawn).exit(exit(error)).into())
+        }
+    }
+}
+
+/// The error with its places in the Dockerfile, if it has some.
+fn findings(error: &BuildError) -> Option<Vec<Diagnostic>> {
+    if let BuildError::Dockerfile(findings) = error {
+        return Some(findings.clone());
+    }
+    let finding = Diagnostic::error("build", error.span()?, sentence(error));
+    Some(vec![match remedy(error) {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    }])
 }
 
 /// The error and its causes as one sentence; a cause that its effect has told already is left out.

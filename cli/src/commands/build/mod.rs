@@ -27,9 +27,10 @@ use serde_json::json;
 use super::push::push;
 use super::tag::new_name;
 use crate::app::App;
-use crate::args::{BuildArgs, ExplainKind};
+use crate::args::{BuildArgs, ExplainKind, FindingsFormat};
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::ui::{BuildProgress, Mode};
@@ -51,7 +52,7 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let call = if args.check { "check" } else { &args.call };
     if let Some(call) = Call::parse(call)? {
         let options = Settings::new(app, args)?.options;
-        return call.run(&Text::open(args)?, &options, paint(&app.environment));
+        return call.run(&Text::open(args)?, &options, tell(app, args));
     }
     let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
     let mode = Mode::of_build(args.quiet, args.progress, &app.environment)?;
@@ -62,16 +63,23 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let account = Account::default();
     let made = interrupt.or(make(app, args, mode, (&cancel, &account)));
     let store = app.store()?;
-    if let Ok(image) = &made {
+    let image = match &made {
+        Ok(Made::Image(image)) => Some(image),
+        _ => None,
+    };
+    if let Some(image) = image {
         names.iter().try_for_each(|name| store.tag(name, image, None))?;
     }
     // What was found in the cache has not made it larger.
     let kept = if account.ran() { budget.enforce(&store, account.written()) } else { Ok(()) };
     if args.explain == Some(ExplainKind::Json) {
-        let image = made.as_ref().ok().map(ToString::to_string);
+        let image = image.map(ToString::to_string);
         output::print(&format!("{:#}\n", json!({ "image": image, "steps": account.steps() })))?;
     }
-    let image = made?;
+    let image = match made? {
+        Made::Image(image) => image,
+        Made::Nothing(exit) => return Ok(exit),
+    };
     kept?;
     write_files(args, &image, &names, &store)?;
     report(args, &image, &names)?;
@@ -81,13 +89,16 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// What came of a build.
+enum Made {
+    /// An image.
+    Image(ImageId),
+    /// Nothing, and why is told already.
+    Nothing(Exit),
+}
+
 /// Builds the image; `account` hears what becomes of its steps.
-fn make(
-    app: &App,
-    args: &BuildArgs,
-    mode: Mode,
-    (cancel, account): (&CancelToken, &Account),
-) -> anyhow::Result<ImageId> {
+fn make(app: &App, args: &BuildArgs, mode: Mode, (cancel, account): (&CancelToken, &Account)) -> anyhow::Result<Made> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
@@ -110,7 +121,31 @@ fn make(
     let env = BuildEnv { store: &store, images, remote, contexts, events: &sink, cancel };
     let built = build(&request, env);
     progress.end();
-    Ok(built.map_err(|error| error::explain(error, &input.dockerfile, paint(&app.environment)))?.image)
+    match built {
+        Ok(built) => {
+            tell_findings(args, &Findings { source: &input.dockerfile, found: &built.findings }, tell(app, args))?;
+            Ok(Made::Image(built.image))
+        }
+        Err(error) => Ok(Made::Nothing(error::tell(&error, &input.dockerfile, tell(app, args))?)),
+    }
+}
+
+/// What the rules found, after the build.
+fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyhow::Result<()> {
+    if let Some(document) = findings::document(tell.format, std::slice::from_ref(findings)) {
+        return output::print(&document);
+    }
+    match findings.found.len() {
+        _ if args.quiet => {}
+        0 => {}
+        1 => output::say(&format!("{}1 warning found", findings.draw(tell.paint))),
+        count => output::say(&format!("{}{count} warnings found", findings.draw(tell.paint))),
+    }
+    Ok(())
+}
+
+fn tell(app: &App, args: &BuildArgs) -> Tell {
+    Tell { format: args.format, paint: paint(&app.environment) }
 }
 
 /// Colours for a person at a terminal who did not ask for none.
@@ -142,7 +177,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn report(args: &BuildArgs, image: &ImageId, names: &[Reference]) -> anyhow::Result<()> {
-    if args.explain == Some(ExplainKind::Json) {
+    if args.explain == Some(ExplainKind::Json) || args.format != FindingsFormat::Text {
         return Ok(());
     }
     if args.quiet {

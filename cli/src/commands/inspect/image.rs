@@ -14,7 +14,8 @@ pub(crate) fn describe(app: &App, name: &str) -> anyhow::Result<Option<Value>> {
     let store = app.store()?;
     let Some(found) = store.find(name)? else { return Ok(None) };
     let image = store.image(&found.image)?;
-    let references: Vec<_> = store.references()?.into_iter().filter(|(_, target)| target.image == image.id).collect();
+    let references: Vec<_> =
+        store.references()?.into_iter().filter(|(_, target)| target.stands_for(&image.id)).collect();
     let size = image.size()?;
     Ok(Some(json!({
         "Id": image.id.to_string(),
