@@ -307,7 +307,8 @@ impl<'a> Executor<'a> {
         let _slot = self.slots.take();
         self.stop.check()?;
         for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            selection.save_listing(self.env.store)?;
+            // Without it an explanation is shorter; no reason to fail.
+            let _ = selection.save_listing(self.env.store);
         }
         if self.env.events.wants_reasons() {
             let reasons = match self.request.cache {
