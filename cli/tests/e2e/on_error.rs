@@ -12,6 +12,7 @@ use crate::skip::need;
 fn with_shell(dhow: &Dhow, folder: &Path, lines: &str) -> Finished {
     let secret = dhow.folder().join("token");
     std::fs::write(&secret, "s3cret").expect("writes");
+    dhow.hand_over(&secret);
     let secret = format!("id=token,src={}", text(&secret));
     let mut command = dhow.command(["build", "--progress=plain", "--on-error=shell", "--secret", &secret]);
     command.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -22,7 +23,15 @@ fn with_shell(dhow: &Dhow, folder: &Path, lines: &str) -> Finished {
 
 #[test]
 fn a_shell_sees_what_the_command_saw() {
-    let dhow = Dhow::new();
+    check_shell(Dhow::new());
+}
+
+#[test]
+fn so_does_that_of_an_ordinary_user() {
+    check_shell(need!(Dhow::as_ordinary_user()));
+}
+
+fn check_shell(dhow: Dhow) {
     need!(import_busybox(&dhow));
     let dockerfile = format!(
         "FROM {BUSYBOX}\nARG NUMBER=7\nENV NAME=value\nWORKDIR /work\nUSER 12\n\
