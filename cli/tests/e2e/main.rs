@@ -26,6 +26,7 @@ mod lazy_base;
 mod limits;
 mod mounts;
 mod peer;
+mod platforms;
 mod registry;
 mod run;
 mod sharing;

@@ -9,6 +9,7 @@ mod events;
 mod fetched;
 mod limits;
 mod named;
+mod platforms;
 mod request;
 mod ssh;
 
@@ -53,6 +54,9 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     if let Some(call) = Call::parse(call)? {
         let options = Settings::new(app, args)?.options;
         return call.run(&Text::open(args)?, &options, tell(app, args));
+    }
+    if let Some(platforms) = platforms::several(args)? {
+        return platforms::run(app, args, &platforms);
     }
     let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
     let mode = Mode::of_build(args.quiet, args.progress, &app.environment)?;
