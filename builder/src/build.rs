@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
 use crate::error::{BuildError, Result};
-use crate::event::Event;
+use crate::event::{Event, StepId};
 use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
 use crate::lint::{self, Check};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower, problems};
@@ -28,6 +28,20 @@ pub struct Built {
     pub image: ImageId,
     /// What the rules found in the Dockerfile, and what is dubious about the rules that it names.
     pub findings: Vec<Diagnostic>,
+    /// The layers that the target's steps made, lowest first, as they were before `SOURCE_DATE_EPOCH` or `--squash` made
+    /// others of them.
+    pub layers: Vec<BuiltLayer>,
+}
+
+/// A layer that a step of the target made, now or in an earlier build.
+#[derive(Debug, Clone)]
+pub struct BuiltLayer {
+    /// The step.
+    pub step: StepId,
+    /// Its instruction in the Dockerfile.
+    pub span: Span,
+    /// The layer.
+    pub layer: LayerId,
 }
 
 /// Builds the image of a Dockerfile's target.
@@ -51,8 +65,8 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;
-    let image = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
-    Ok(Built { image, findings })
+    let built = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
+    Ok(Built { findings, ..built })
 }
 
 /// Everything that is wrong with the file.
@@ -155,7 +169,7 @@ fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, Buil
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<ImageId> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Built> {
     let (sender, receiver) = channel();
     let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;

@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::context::BuildContext;
 use crate::dockerfile::instruction::Network;
 use crate::event::EventSink;
+use crate::finish::Finish;
 use crate::named_contexts::NamedContexts;
 use crate::plan::Options;
 use crate::remote_source::RemoteSource;
@@ -25,6 +26,8 @@ pub enum CacheUse {
     Use,
     /// Every step is executed (`--no-cache`); results are kept all the same.
     Ignore,
+    /// Every step is executed, and no result is kept (`--verify`).
+    Bypass,
 }
 
 /// Whether `RUN --security=insecure` may be executed.
@@ -93,6 +96,8 @@ pub struct BuildRequest<'a> {
     pub jobs: NonZeroUsize,
     /// What every `RUN` gets.
     pub run: &'a RunDefaults,
+    /// What becomes of the new layers when all steps are done.
+    pub finish: Finish,
 }
 
 /// With what it is built.

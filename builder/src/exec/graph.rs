@@ -270,7 +270,7 @@ impl<'a> Executor<'a> {
     fn recall(&self, prepared: &Prepared) -> Result<Option<CacheRecord>> {
         match self.request.cache {
             CacheUse::Use => Ok(self.env.store.record(&prepared.key.key)?),
-            CacheUse::Ignore => Ok(None),
+            CacheUse::Ignore | CacheUse::Bypass => Ok(None),
         }
     }
 
@@ -295,7 +295,7 @@ impl<'a> Executor<'a> {
         if self.env.events.wants_reasons() {
             let reasons = match self.request.cache {
                 CacheUse::Use => explain(self.env.store, &prepared.key, &node.display)?,
-                CacheUse::Ignore => vec![MissReason::NotAsked],
+                CacheUse::Ignore | CacheUse::Bypass => vec![MissReason::NotAsked],
             };
             self.tell(Event::Missed { step: StepId(id.0), reasons });
         }
@@ -308,7 +308,9 @@ impl<'a> Executor<'a> {
         let stack = below.stack.with(layer.id().clone());
         let record = CacheRecord::new(Some(layer.id().clone()), stack.clone(), prepared.key.inputs.clone());
         let record = record.named(&node.display).sized(usage.bytes_written);
-        self.env.store.put_record(&prepared.key.key, &record)?;
+        if self.request.cache != CacheUse::Bypass {
+            self.env.store.put_record(&prepared.key.key, &record)?;
+        }
         self.send_layer(id, record.layer.as_ref());
         self.tell(Event::Finished { step: StepId(id.0), usage });
         Ok(Outcome { stack, created: Some(record.created) })

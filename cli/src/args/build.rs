@@ -28,6 +28,15 @@ pub(crate) enum ExplainKind {
     Json,
 }
 
+/// Which layers become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SquashKind {
+    /// Those that this build adds.
+    New,
+    /// All, with those of the base.
+    All,
+}
+
 /// How what is found in Dockerfiles is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FindingsFormat {
@@ -92,6 +101,27 @@ pub(crate) struct BuildArgs {
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
+    /// Where the image goes: a directory or `-` for its files, or `type=image|registry|docker|oci|tar|local|cacheonly` with
+    /// BuildKit's keys; may be repeated
+    #[arg(short, long = "output", value_name = "OUTPUT")]
+    pub(crate) outputs: Vec<String>,
+    /// Annotate the image's manifest: `[manifest:]NAME=VALUE`
+    #[arg(long = "annotation", value_name = "ANNOTATION")]
+    pub(crate) annotations: Vec<String>,
+    /// Make one layer of those that this build adds, or of all
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "new")]
+    #[arg(value_name = "LAYERS")]
+    pub(crate) squash: Option<SquashKind>,
+    /// Do not take over from the base image: `env`, `label`, `volume` or `expose`, each with `=NAME` or all of them,
+    /// `healthcheck`, `entrypoint`, `cmd`
+    #[arg(long, value_name = "WHAT[=NAME]")]
+    pub(crate) unset: Vec<String>,
+    /// Build again without the cache, and fail if the image differs; name the first file that does
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Fail if the image's layers are larger, uncompressed; name the lines that weigh most
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size_limit: Option<String>,
     /// Push the image to the registries of its names when it is built
     #[arg(long)]
     pub(crate) push: bool,

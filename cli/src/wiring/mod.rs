@@ -17,6 +17,6 @@ pub(crate) use budget::Budget;
 pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;
-pub(crate) use pull::{Direction, fetch_layers, pull, transfer};
+pub(crate) use pull::{Direction, fetch_layers, pull, transfer, transfer_with};
 pub(crate) use remote::{Remote, boxed};
 pub(crate) use store::sweep;

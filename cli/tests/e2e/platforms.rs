@@ -66,7 +66,7 @@ fn what_only_one_image_has_is_refused() {
     let dhow = Dhow::new();
     let folder = context(&dhow, "app", &[("Dockerfile", "FROM scratch\nLABEL a=b\n")]);
     let both = ["build", "--platform", "linux/amd64,linux/arm64"];
-    for extra in [&["--push"][..], &["--iidfile", "id"], &["-f", "-"]] {
+    for extra in [&["-o", "out"][..], &["--push"], &["--iidfile", "id"], &["-f", "-"]] {
         let error = dhow.fails([&both[..], extra, &[text(&folder)]].concat());
         assert!(error.contains("cannot go with several platforms") && error.contains("hint"), "{extra:?}: {error}");
     }

@@ -99,6 +99,8 @@ fn check(args: &BuildArgs) -> Result<(), Problem> {
     let digests = !args.push && (args.iidfile.is_some() || args.metadata_file.is_some());
     let (what, hint) = if stdin {
         ("a Dockerfile or context on standard input", "put it into a directory")
+    } else if !args.outputs.is_empty() || !args.annotations.is_empty() {
+        ("`--output` and `--annotation`", "build the platforms one by one, or push them with `--push`")
     } else if digests {
         ("`--iidfile` and `--metadata-file` without `--push`", "an index has a digest once it is pushed")
     } else if args.push && args.tags.is_empty() {

@@ -13,6 +13,7 @@ use dhow_layer_store::oci::Platform;
 use super::limits;
 use super::named::Named;
 use super::ssh::Agents;
+use super::unset;
 use crate::app::App;
 use crate::args::BuildArgs;
 use crate::environment::Environment;
@@ -57,6 +58,7 @@ impl Settings {
             platform: platform.transpose()?,
             labels: labels(&args.labels),
             named_contexts: named.kinds(),
+            unset: args.unset.iter().map(|text| unset::parse(text)).collect::<Result<_, _>>()?,
             ..Options::new(Platform::host())
         };
         let agents = Agents::open(&args.ssh, &app.environment, &|| app.store())?;
