@@ -26,6 +26,7 @@ mod interrupt;
 mod lazy_base;
 mod limits;
 mod mounts;
+mod on_error;
 mod output;
 mod peer;
 mod platforms;
