@@ -4,43 +4,52 @@
 //! the step before it or, before all, of the first; the image has that of its last entry. They come from the records of
 //! the steps, so that a build that finds all of them makes the same image again.
 
-use dhow_layer_store::oci::{History, ImageConfig, ImageId, MediaType, Raw};
+use dhow_layer_store::oci::{History, ImageConfig, MediaType, Raw};
 use dhow_layer_store::{LayerId, Stack};
 
+use crate::build::{Built, BuiltLayer};
 use crate::error::{BuildError, Result};
+use crate::event::StepId;
 use crate::exec::Executor;
-use crate::plan::{Epoch, Plan};
+use crate::finish::{finish, seconds, squash_history};
+use crate::plan::{NodeId, Plan};
 
 /// Puts the image of `executor`'s plan together and adds it to the store.
-pub(crate) fn assemble(executor: &Executor<'_>) -> Result<ImageId> {
+pub(crate) fn assemble(executor: &Executor<'_>) -> Result<Built> {
     let plan = executor.plan;
     let dates = plan.layers.iter().map(|id| executor.created(*id)).collect::<Result<Vec<_>>>()?;
     let stack = &executor.finished(plan.target)?.stack;
+    let epoch = seconds(executor)?;
     let mut config = plan.config.clone();
-    let new = new_layers(&config, stack);
-    for layer in new {
+    let from_base = config.rootfs.diff_ids.len();
+    let finished = finish(executor, (stack, from_base), epoch)?;
+    config.rootfs.diff_ids.truncate(finished.from_base);
+    for layer in &finished.stack.layers()[finished.from_base..] {
         config.rootfs.diff_ids.push(executor.env.store.layer(layer)?.diff_id()?);
     }
-    date(&mut config, plan, &dates)?;
+    date(&mut config, (plan.base_history, &dates), epoch)?;
+    squash_history(&mut config, executor.request.finish.squash, plan.base_history);
+    fill_dates(&mut config.history);
     let raw = Raw::create(config).map_err(|source| BuildError::Encode { what: "the image's config", source })?;
-    Ok(executor.env.store.add_image(&raw, MediaType::OciConfig, stack.layers(), None)?)
+    let image = executor.env.store.add_image(&raw, MediaType::OciConfig, finished.stack.layers(), None)?;
+    Ok(Built { image, layers: built_layers(plan, stack, from_base), findings: Vec::new() })
 }
 
-/// The layers above those of the base.
-fn new_layers<'a>(config: &ImageConfig, stack: &'a Stack) -> &'a [LayerId] {
-    &stack.layers()[config.rootfs.diff_ids.len().min(stack.layers().len())..]
-}
-
-fn date(config: &mut ImageConfig, plan: &Plan, dates: &[Option<String>]) -> Result<()> {
-    let epoch = match &plan.settings.epoch {
-        None => None,
-        Some(Epoch::Seconds(seconds)) => Some(timestamp(*seconds)?),
-        Some(Epoch::Context | Epoch::Named(_)) => {
-            return Err(BuildError::Unsupported("`SOURCE_DATE_EPOCH` of a context or stage".to_owned()));
-        }
+/// The layers that the steps made, before anything became of them.
+fn built_layers(plan: &Plan, stack: &Stack, from_base: usize) -> Vec<BuiltLayer> {
+    let new = stack.layers().iter().skip(from_base);
+    let layer = |(id, layer): (&NodeId, &LayerId)| BuiltLayer {
+        step: StepId(id.0),
+        span: plan.node(*id).span,
+        layer: layer.clone(),
     };
+    plan.layers.iter().zip(new).map(layer).collect()
+}
+
+fn date(config: &mut ImageConfig, (base_history, dates): (usize, &[Option<String>]), epoch: Option<i64>) -> Result<()> {
+    let epoch = epoch.map(timestamp).transpose()?;
     let mut dates = dates.iter();
-    for entry in config.history.iter_mut().skip(plan.base_history) {
+    for entry in config.history.iter_mut().skip(base_history) {
         let made = if entry.empty_layer { None } else { dates.next().cloned().flatten() };
         entry.created = epoch.clone().or(made);
     }

@@ -12,8 +12,8 @@ use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
 use crate::error::{BuildError, Result};
-use crate::event::Event;
-use crate::exec::{Executor, STACK_SIZE, Sources, check_support};
+use crate::event::{Event, StepId};
+use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
 use crate::lint::{self, Check};
 use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower, problems};
 use crate::request::{BuildEnv, BuildRequest};
@@ -28,6 +28,20 @@ pub struct Built {
     pub image: ImageId,
     /// What the rules found in the Dockerfile, and what is dubious about the rules that it names.
     pub findings: Vec<Diagnostic>,
+    /// The layers that the target's steps made, lowest first, as they were before `SOURCE_DATE_EPOCH` or `--squash` made
+    /// others of them.
+    pub layers: Vec<BuiltLayer>,
+}
+
+/// A layer that a step of the target made, now or in an earlier build.
+#[derive(Debug, Clone)]
+pub struct BuiltLayer {
+    /// The step.
+    pub step: StepId,
+    /// Its instruction in the Dockerfile.
+    pub span: Span,
+    /// The layer.
+    pub layer: LayerId,
 }
 
 /// Builds the image of a Dockerfile's target.
@@ -47,11 +61,12 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     let findings = apply_rules(&parsed.dockerfile, request, &configs)?;
     check_support(&plan)?;
     resolve_others(&plan, (request, env), &mut images).map_err(nearest)?;
+    check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env)?;
-    let image = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
-    Ok(Built { image, findings })
+    let built = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
+    Ok(Built { findings, ..built })
 }
 
 /// Everything that is wrong with the file.
@@ -154,7 +169,7 @@ fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, Buil
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<ImageId> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Built> {
     let (sender, receiver) = channel();
     let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use dhow_layer_store::oci::Reference;
+use dhow_layer_store::oci::{Platform, Reference};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -91,6 +91,9 @@ pub enum BuildError {
         /// The limit in bytes, where it is dhow's own.
         limit: Option<u64>,
     },
+    /// `--on-error=shell`, and neither the image nor this machine has a shell that runs there.
+    #[error("there is no shell to run in the step's sandbox")]
+    NoShell,
     /// A source of `COPY` or `ADD` is not there.
     #[error("`{}`: no such file or directory", .path.display())]
     SourceMissing {
@@ -142,6 +145,12 @@ pub enum BuildError {
         /// Its id.
         id: String,
     },
+    /// A step runs programs of another platform, and nothing is registered that could.
+    #[error("this machine cannot run programs for `{platform}`")]
+    Emulation {
+        /// The platform.
+        platform: Platform,
+    },
     /// A step needs a right that the build was not given.
     #[error("the step needs the right `{right}`")]
     NotAllowed {
@@ -192,6 +201,7 @@ impl BuildError {
             Self::Step { source, .. } => source.hint(),
             Self::Image { nearest, .. } => nearest.as_ref().map(|stage| format!("did you mean the stage `{stage}`?")),
             Self::Exit { code, .. } => exit_hint(*code),
+            Self::NoShell => Some("install busybox-static on this machine, or use `--on-error=keep`".to_owned()),
             Self::OutOfMemory { .. } => Some("give it more with `--memory`, or run fewer processes at once".to_owned()),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),
             Self::SourceMissing { .. } => Some(
@@ -214,6 +224,11 @@ impl BuildError {
                 let flag = if kind.contains("secret") { "secret id=" } else { "ssh " };
                 Some(format!("give it with `--{flag}{id}`"))
             }
+            Self::Emulation { .. } => Some(
+                "register an emulator with binfmt_misc and the flag F (Debian's package `qemu-user-static` does), or \
+                 build on this machine's platform with `FROM --platform=$BUILDPLATFORM`"
+                    .to_owned(),
+            ),
             Self::NotAllowed { right } => Some(format!("allow it with `--allow {right}`")),
             Self::Sandbox(error) => error.hint(),
             Self::Store(error) => error.hint(),

@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::context::BuildContext;
 use crate::dockerfile::instruction::Network;
 use crate::event::EventSink;
+use crate::finish::Finish;
 use crate::named_contexts::NamedContexts;
 use crate::plan::Options;
 use crate::remote_source::RemoteSource;
@@ -25,6 +26,8 @@ pub enum CacheUse {
     Use,
     /// Every step is executed (`--no-cache`); results are kept all the same.
     Ignore,
+    /// Every step is executed, and no result is kept (`--verify`).
+    Bypass,
 }
 
 /// Whether `RUN --security=insecure` may be executed.
@@ -35,6 +38,27 @@ pub enum InsecureRuns {
     Refuse,
     /// `--allow security.insecure`.
     Allow,
+}
+
+/// What becomes of the sandbox of a `RUN` whose command failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// It goes.
+    #[default]
+    Stop,
+    /// A shell runs in it, with dhow's own streams, before it goes.
+    Shell,
+    /// Its files become an image without a name.
+    Keep,
+}
+
+/// A shell that needs no file of an image: a static program of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnShell {
+    /// The program.
+    pub program: PathBuf,
+    /// What makes it a shell.
+    pub args: Vec<String>,
 }
 
 /// What every `RUN` of a build gets.
@@ -58,6 +82,10 @@ pub struct RunDefaults {
     pub ssh: BTreeMap<String, PathBuf>,
     /// `--allow security.insecure`.
     pub insecure: InsecureRuns,
+    /// `--on-error`.
+    pub on_error: OnError,
+    /// A shell for images that have none.
+    pub own_shell: Option<OwnShell>,
 }
 
 impl Default for RunDefaults {
@@ -72,6 +100,8 @@ impl Default for RunDefaults {
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             insecure: InsecureRuns::default(),
+            on_error: OnError::default(),
+            own_shell: None,
         }
     }
 }
@@ -93,6 +123,8 @@ pub struct BuildRequest<'a> {
     pub jobs: NonZeroUsize,
     /// What every `RUN` gets.
     pub run: &'a RunDefaults,
+    /// What becomes of the new layers when all steps are done.
+    pub finish: Finish,
 }
 
 /// With what it is built.

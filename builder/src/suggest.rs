@@ -4,7 +4,7 @@
 const MAX_DISTANCE: usize = 3;
 
 /// The candidate nearest to `word` by edits of one letter, case aside; `None` if all are too far, or one is equal.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = word.to_lowercase();
     let limit = MAX_DISTANCE.min(wanted.chars().count().saturating_sub(1)).max(1);
     candidates

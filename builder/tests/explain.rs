@@ -137,10 +137,10 @@ fn the_base_and_the_platform() {
             "RUN echo 2 > /2: a step before it changed: `[2/3] RUN echo 1 > /1`".to_owned()
         ]
     );
-    site.options.platform = Some("linux/arm64".parse::<Platform>().unwrap());
     let three = site.build("FROM busybox\nCOPY --from=busybox /etc/passwd /p\n");
     site.name("base", &three);
-    // Only the names of platforms are looked at here: the busybox is this machine's all the same.
+    // Only the names of platforms are looked at here: the base is this machine's all the same.
+    site.options.platform = Some("linux/arm64".parse::<Platform>().unwrap());
     site.build(dockerfile);
     let host = Platform::host();
     assert_eq!(site.reasons()[0], format!("RUN echo 1 > /1: the platform changed from `{host}` to `linux/arm64`"));

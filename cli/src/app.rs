@@ -4,10 +4,10 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 
-use dhow_layer_store::{Ownership, Store, StoreOptions};
+use dhow_layer_store::{Ownership, SnapshotterChoice, Store, StoreOptions};
 use dhow_runtime::{Privilege, Rung};
 
-use crate::args::Global;
+use crate::args::{Global, SnapshotterKind};
 use crate::environment::Environment;
 use crate::problem::Problem;
 
@@ -36,7 +36,7 @@ impl App {
         if let Some(store) = self.store.borrow().as_ref() {
             return Ok(store.clone());
         }
-        let options = StoreOptions { ownership: self.ownership(), ..StoreOptions::default() };
+        let options = StoreOptions { ownership: self.ownership(), snapshotter: self.snapshotter() };
         let store = Store::open(&self.root()?, options)?;
         *self.store.borrow_mut() = Some(store.clone());
         Ok(store)
@@ -66,6 +66,14 @@ impl App {
                 .hint("name one with `--root DIR` or `DHOW_ROOT`")
         })?;
         Ok(home.join(".local/share/dhow"))
+    }
+
+    fn snapshotter(&self) -> SnapshotterChoice {
+        match self.global.snapshotter {
+            SnapshotterKind::Auto => SnapshotterChoice::Automatic,
+            SnapshotterKind::Overlay => SnapshotterChoice::Overlay,
+            SnapshotterKind::Copy => SnapshotterChoice::Copy,
+        }
     }
 
     /// With a single id, files cannot have an image's owners.

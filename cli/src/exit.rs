@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Store,
     /// A sandbox could not be made.
     Sandbox,
+    /// The image is not what was asked for: larger than `--size-limit`, or not the same when built again (`--verify`).
+    Unmet,
     /// dhow itself is wrong.
     Internal,
     /// The command line is wrong; for `run` and `exec` also everything else that is dhow's fault.
@@ -38,6 +40,7 @@ impl Exit {
             Self::Registry => 5,
             Self::Store => 6,
             Self::Sandbox => 7,
+            Self::Unmet => 8,
             Self::Internal => 70,
             Self::Usage => 125,
             Self::Program(code) => code,

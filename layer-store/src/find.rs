@@ -1,7 +1,8 @@
 //! Finding an image by what a user typed, by Docker's rules.
 
 use crate::error::{Error, Result};
-use crate::oci::{ImageId, Reference};
+use crate::image::Image;
+use crate::oci::{ImageId, Platform, Reference};
 use crate::refs::RefTarget;
 use crate::store::Store;
 
@@ -17,7 +18,31 @@ pub struct Found {
     pub reference: Option<(Reference, RefTarget)>,
 }
 
+impl Found {
+    /// All images that were meant: those of a name for each of its platforms.
+    pub fn images(&self) -> Vec<ImageId> {
+        match &self.reference {
+            Some((_, target)) => target.images().copied().collect(),
+            None => vec![self.image],
+        }
+    }
+}
+
 impl Store {
+    /// Of what was found the image for `platform`, if there is one.
+    ///
+    /// # Errors
+    /// An image is damaged.
+    pub fn image_for(&self, found: &Found, platform: &Platform) -> Result<Option<Image>> {
+        for id in found.images() {
+            let image = self.image(&id)?;
+            if image.config.platform().serves(platform) {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
     /// Looks up a reference, else an image id or a prefix of one that stands for one image only, with or without
     /// `sha256:`. A name with a digest is found also if the image came by a tag whose manifest has that digest.
     ///

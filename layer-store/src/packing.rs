@@ -118,7 +118,8 @@ impl Store {
         Ok(layers)
     }
 
-    /// The manifest `descriptor`, if it is one of the image and the store has it and all its blobs.
+    /// The manifest `descriptor`, if it is one of the image and the store has it and all its blobs, but for those of layers
+    /// that were left in a registry.
     ///
     /// # Errors
     /// A blob is damaged, or the file system refuses.
@@ -128,8 +129,12 @@ impl Store {
         }
         let malformed = |source| Error::Malformed { what: "manifest", digest: descriptor.digest, source };
         let manifest: Raw<Manifest> = Raw::parse(self.read_blob(descriptor)?).map_err(malformed)?;
-        let is_whole = manifest.layers.iter().chain([&manifest.config]).all(|blob| self.has_blob(&blob.digest));
-        Ok((is_whole && manifest.config.digest == *image.digest()).then_some(manifest))
+        let layers = self.image(image)?.layers;
+        let mut is_whole = manifest.config.digest == *image.digest() && layers.len() == manifest.layers.len();
+        for (id, blob) in layers.iter().zip(&manifest.layers) {
+            is_whole &= self.has_blob(&blob.digest) || !self.layer(id)?.has_content()?;
+        }
+        Ok(is_whole.then_some(manifest))
     }
 
     /// The manifest of the image so packed; it is in the store then, and its blobs, but for those of layers that were left

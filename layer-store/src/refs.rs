@@ -26,6 +26,21 @@ pub struct RefTarget {
     /// The manifest or index that the reference names in its registry, if it came from, or went to, there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Descriptor>,
+    /// The images of the same name for other platforms. They go to a registry together, below one index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<ImageId>,
+}
+
+impl RefTarget {
+    /// All images that the name stands for, the one first that it means where no platform is asked for.
+    pub fn images(&self) -> impl Iterator<Item = &ImageId> {
+        std::iter::once(&self.image).chain(&self.others)
+    }
+
+    /// Whether the name stands for `image`, on whatever platform.
+    pub fn stands_for(&self, image: &ImageId) -> bool {
+        self.images().any(|known| known == image)
+    }
 }
 
 impl Store {
@@ -35,10 +50,19 @@ impl Store {
     /// # Errors
     /// There is no such image, or the file system refuses.
     pub fn tag(&self, reference: &Reference, image: &ImageId, manifest: Option<Descriptor>) -> Result<()> {
-        // The lock keeps the image from going while it gets the name.
+        self.tag_as(reference, RefTarget { image: *image, manifest, others: Vec::new() })
+    }
+
+    /// Makes `reference` a name of all images of `target`.
+    ///
+    /// # Errors
+    /// One of them does not exist, or the file system refuses.
+    pub fn tag_as(&self, reference: &Reference, target: RefTarget) -> Result<()> {
+        // The lock keeps the images from going while they get the name.
         let _lock = durable::lock_directory(&self.path("images"))?;
-        self.image(image)?;
-        let target = RefTarget { image: *image, manifest };
+        for image in target.images() {
+            self.image(image)?;
+        }
         // Syncing what is there already would cost a cached build more than all the rest of it.
         if self.resolve(reference).is_ok_and(|before| before.as_ref() == Some(&target)) {
             return Ok(());

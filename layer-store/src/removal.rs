@@ -75,16 +75,37 @@ impl Store {
             return self.untag_all(leaving);
         }
         check_containers(&found.image, name_or_id, force, containers)?;
+        let others = self.others_of(&leaving)?;
         let mut removed = self.untag_all(leaving)?;
         self.forget_image(&found.image)?;
         self.forget_cache_size();
         removed.push(Removed::Deleted(found.image));
+        removed.extend(self.forget_nameless(&others, containers)?);
+        Ok(removed)
+    }
+
+    /// The images for other platforms that the names stand for.
+    fn others_of(&self, names: &[Reference]) -> Result<Vec<ImageId>> {
+        let targets = names.iter().map(|name| self.resolve(name)).collect::<Result<Vec<_>>>()?;
+        Ok(targets.into_iter().flatten().flat_map(|target| target.others).collect())
+    }
+
+    /// Removes those of the images that have no name any more, and no container.
+    fn forget_nameless(&self, images: &[ImageId], containers: &[ContainerUse]) -> Result<Vec<Removed>> {
+        let mut removed = Vec::new();
+        for image in images {
+            let is_used = containers.iter().any(|container| container.image == *image);
+            if !is_used && self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() {
+                self.forget_image(image)?;
+                removed.push(Removed::Deleted(*image));
+            }
+        }
         Ok(removed)
     }
 
     fn names_of(&self, image: &ImageId) -> Result<Vec<Reference>> {
         let references = self.references()?.into_iter();
-        Ok(references.filter(|(_, target)| target.image == *image).map(|(reference, _)| reference).collect())
+        Ok(references.filter(|(_, target)| target.stands_for(image)).map(|(reference, _)| reference).collect())
     }
 
     fn untag_all(&self, names: Vec<Reference>) -> Result<Vec<Removed>> {
@@ -149,6 +170,7 @@ mod tests {
     use super::{Conflict, ContainerState, ContainerUse, Force, Removed};
     use crate::error::Error;
     use crate::oci::{Digest, ImageId};
+    use crate::refs::RefTarget;
     use crate::test_store::TestStore;
 
     /// A store with one image that has the `names`; what removing `asked` reports, and the names that are left.
@@ -169,6 +191,21 @@ mod tests {
         let deleted = report.contains(&"Deleted".to_owned());
         assert_eq!(store.image(&image).is_err(), deleted, "{report:?}");
         (report, left)
+    }
+
+    #[test]
+    fn images_for_other_platforms_go_with_their_last_name() {
+        let store = TestStore::new();
+        let [one, two, three] = ["a", "b", "c"].map(|name| store.add_empty_image(name));
+        let name = |text: &str| text.parse().expect(text);
+        let target = |others| RefTarget { image: one, manifest: None, others };
+        store.tag_as(&name("multi:1"), target(vec![two, three])).expect("tag");
+        store.tag(&name("kept"), &three, None).expect("tag");
+        let found = store.require("multi:1").expect("found");
+        assert_eq!(found.images(), [one, two, three]);
+        let removed = store.remove("multi:1", Force::No, &[]).expect("remove");
+        assert_eq!(removed, [Removed::Untagged(name("multi:1")), Removed::Deleted(one), Removed::Deleted(two)]);
+        assert!(store.image(&three).is_ok());
     }
 
     fn owned(texts: &[&str]) -> Vec<String> {

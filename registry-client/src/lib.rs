@@ -23,6 +23,7 @@ mod origin;
 mod paging;
 mod pull;
 mod push;
+mod push_index;
 mod repository;
 mod resolve;
 mod retry;

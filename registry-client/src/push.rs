@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dhow_layer_store::oci::{Descriptor, Digest, ImageId, Manifest, MediaType, Raw, Reference};
-use dhow_layer_store::{ExistingBlobs, Packing};
+use dhow_layer_store::{ExistingBlobs, Packing, RefTarget};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::auth::Access;
@@ -66,16 +66,23 @@ impl Transfer {
         let (store, name) = (self.store.clone(), reference.to_string());
         let found = blocking::run(move || Ok(store.require(&name)?)).await?;
         let image = found.image;
-        let known = match found.reference.and_then(|(_, target)| target.manifest) {
-            Some(known) if options.packing.is_plain() => self.whole_manifest(known, image).await?,
+        let target = found.reference.map(|(_, target)| target);
+        let others = target.as_ref().map(|target| target.others.clone()).unwrap_or_default();
+        let known = match target.and_then(|target| target.manifest) {
+            Some(known) if others.is_empty() && options.packing.is_plain() => self.whole_manifest(known, image).await?,
             _ => None,
         };
         let pushed = match known {
             Some(manifest) => self.push_manifest(reference, &manifest, options).await?,
+            None if !others.is_empty() => {
+                let all: Vec<ImageId> = std::iter::once(image).chain(others.iter().copied()).collect();
+                self.push_images(reference, &all, options).await?
+            }
             None => self.push_image(reference, &image, options).await?,
         };
-        let (store, reference, descriptor) = (self.store.clone(), reference.clone(), pushed.manifest.clone());
-        blocking::run(move || Ok(store.tag(&reference, &image, Some(descriptor))?)).await?;
+        let (store, reference) = (self.store.clone(), reference.clone());
+        let target = RefTarget { image, manifest: Some(pushed.manifest.clone()), others };
+        blocking::run(move || Ok(store.tag_as(&reference, target)?)).await?;
         Ok(pushed)
     }
 

@@ -3,10 +3,13 @@
 use std::ops::Range;
 
 /// A field's value and the bytes it was read from.
-pub(crate) type Field = (String, Range<usize>);
+pub type Field = (String, Range<usize>);
 
 /// Reads the fields of `text`; the error is what is wrong with it.
-pub(crate) fn fields(text: &str) -> Result<Vec<Field>, &'static str> {
+///
+/// # Errors
+/// A quote is out of its place.
+pub fn fields(text: &str) -> Result<Vec<Field>, &'static str> {
     let mut fields = Vec::new();
     let mut at = 0;
     loop {

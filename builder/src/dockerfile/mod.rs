@@ -3,7 +3,7 @@
 //! [`parse`] is the way in. Lexer and parser are pure; nothing here expands variables but [`word`].
 
 pub mod ast;
-mod csv;
+pub mod csv;
 pub mod directive;
 pub(crate) mod duration;
 pub mod env;

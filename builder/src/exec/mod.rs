@@ -12,12 +12,15 @@ mod copy;
 #[cfg(test)]
 mod copy_tests;
 mod download;
+mod emulation;
 mod graph;
+mod inspect;
 mod mounts;
 mod output;
 mod owner;
 mod place;
 mod previous;
+mod probe;
 mod repository;
 mod run;
 mod selection;
@@ -28,5 +31,7 @@ mod support;
 mod transfer;
 
 pub use archive::decompressed;
+pub(crate) use emulation::check_platforms;
 pub(crate) use graph::{Executor, STACK_SIZE, Sources};
+pub(crate) use sight::Sight;
 pub(crate) use support::check_support;

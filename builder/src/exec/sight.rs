@@ -42,7 +42,8 @@ impl Sight<'_> {
         Ok(Stack(present))
     }
 
-    fn fetch(&self, stack: &Stack) -> Result<()> {
+    /// Gets the layers of `stack` that were left in a registry.
+    pub(crate) fn fetch(&self, stack: &Stack) -> Result<()> {
         let present = self.present(stack)?;
         if present == *stack {
             return Ok(());

@@ -11,6 +11,7 @@ use super::options::{Options, Selection};
 use super::settings;
 use super::stage::{Progress, Shared, StageLowering, State, counts};
 use super::stages::{Bases, From, FromKind, FromPlace, Stages};
+use super::unset::unset;
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::ast::{Instruction, Statement};
@@ -227,6 +228,7 @@ fn begin_base(shared: &mut Shared<'_>, index: usize, image: &BaseImage, progress
     };
     config.config.on_build.clear();
     config.created = None;
+    unset(&shared.stages, index, &mut config);
     let display = progress.next(&format!("FROM {}", image.name()));
     let node = shared.nodes.base(image, stage.span, display);
     Some(state_of(config, node))

@@ -28,6 +28,7 @@ mod size;
 mod stage;
 mod stages;
 mod unneeded;
+mod unset;
 
 pub use git::GitSource;
 pub use graph::{Epoch, Node, NodeId, Plan, Settings};
@@ -42,6 +43,7 @@ pub use op::{
 pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
 pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
+pub use unset::Unset;
 
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Dockerfile;

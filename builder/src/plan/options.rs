@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use dhow_layer_store::oci::{Platform, Reference};
 
+use super::unset::Unset;
+
 /// Which stages are planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Selection {
@@ -44,6 +46,8 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// `--build-context`, by name.
     pub named_contexts: BTreeMap<String, ContextKind>,
+    /// `--unset`: what the target's base image does not hand down.
+    pub unset: Vec<Unset>,
     /// Which stages are planned.
     pub selection: Selection,
 }
@@ -58,6 +62,7 @@ impl Options {
             host,
             labels: BTreeMap::new(),
             named_contexts: BTreeMap::new(),
+            unset: Vec::new(),
             selection: Selection::default(),
         }
     }

@@ -18,7 +18,7 @@ use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
     BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Checkout, DownloadRequest,
-    Downloaded, Event, EventSink, GitCommit, GitRequest, ImageSource, NamedContexts, PullPolicy, RemoteSource,
+    Downloaded, Event, EventSink, Finish, GitCommit, GitRequest, ImageSource, NamedContexts, PullPolicy, RemoteSource,
     ResolvedImage, RunDefaults, SourceError, build,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
@@ -50,6 +50,7 @@ pub struct Site {
     pub events: Mutex<Vec<Event>>,
     pub options: Options,
     pub run: RunDefaults,
+    pub finish: Finish,
     pub cache: CacheUse,
     pub cancel: CancelToken,
     /// Directories that are contexts by name.
@@ -89,6 +90,7 @@ impl Site {
             events: Mutex::default(),
             options: Options::new(Platform::host()),
             run: RunDefaults::default(),
+            finish: Finish::default(),
             cache: CacheUse::Use,
             cancel: CancelToken::new(),
             contexts: BTreeMap::new(),
@@ -176,6 +178,7 @@ impl Site {
             pull: PullPolicy::Missing,
             jobs: NonZeroUsize::new(4).unwrap(),
             run: &self.run,
+            finish: self.finish,
         };
         build(
             &request,

@@ -19,6 +19,17 @@ pub(crate) enum ProgressKind {
     Quiet,
 }
 
+/// What becomes of the sandbox of a `RUN` that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnErrorKind {
+    /// It goes.
+    Stop,
+    /// A shell with the same files, mounts and environment; the build ends with it.
+    Shell,
+    /// Its files become an image, for `dhow run`.
+    Keep,
+}
+
 /// How misses are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainKind {
@@ -26,6 +37,15 @@ pub(crate) enum ExplainKind {
     Text,
     /// One document on standard output when the build has ended, instead of the image's names.
     Json,
+}
+
+/// Which layers become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SquashKind {
+    /// Those that this build adds.
+    New,
+    /// All, with those of the base.
+    All,
 }
 
 /// How what is found in Dockerfiles is told.
@@ -40,7 +60,7 @@ pub(crate) enum FindingsFormat {
 }
 
 /// `dhow build`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct BuildArgs {
     /// Directory with the files that COPY and ADD may see; `-` for a tar or a Dockerfile on standard input; or the URL of
     /// a git repository (`#ref:dir`), a tar or a Dockerfile
@@ -86,12 +106,33 @@ pub(crate) struct BuildArgs {
     /// Print only the image's id
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Platform of the image, such as linux/amd64
+    /// Platform of the image, such as linux/amd64; several, separated by commas, give an image each under one name
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
+    /// Where the image goes: a directory or `-` for its files, or `type=image|registry|docker|oci|tar|local|cacheonly` with
+    /// BuildKit's keys; may be repeated
+    #[arg(short, long = "output", value_name = "OUTPUT")]
+    pub(crate) outputs: Vec<String>,
+    /// Annotate the image's manifest: `[manifest:]NAME=VALUE`
+    #[arg(long = "annotation", value_name = "ANNOTATION")]
+    pub(crate) annotations: Vec<String>,
+    /// Make one layer of those that this build adds, or of all
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "new")]
+    #[arg(value_name = "LAYERS")]
+    pub(crate) squash: Option<SquashKind>,
+    /// Do not take over from the base image: `env`, `label`, `volume` or `expose`, each with `=NAME` or all of them,
+    /// `healthcheck`, `entrypoint`, `cmd`
+    #[arg(long, value_name = "WHAT[=NAME]")]
+    pub(crate) unset: Vec<String>,
+    /// Build again without the cache, and fail if the image differs; name the first file that does
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Fail if the image's layers are larger, uncompressed; name the lines that weigh most
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size_limit: Option<String>,
     /// Push the image to the registries of its names when it is built
     #[arg(long)]
     pub(crate) push: bool,
@@ -102,6 +143,9 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     #[arg(value_name = "FORM")]
     pub(crate) explain: Option<ExplainKind>,
+    /// When a RUN fails: a shell in its sandbox, or keep its files as an image
+    #[arg(long, value_enum, value_name = "ACTION", default_value = "stop")]
+    pub(crate) on_error: OnErrorKind,
     /// Check the Dockerfile and build nothing; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     pub(crate) check: bool,

@@ -16,9 +16,11 @@ mod unsupported;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use build::{BuildArgs, ExplainKind, FindingsFormat, FmtArgs, ParseArgs, ProgressKind};
+pub(crate) use build::{
+    BuildArgs, ExplainKind, FindingsFormat, FmtArgs, OnErrorKind, ParseArgs, ProgressKind, SquashKind,
+};
 pub(crate) use build_limits::BuildLimits;
 pub(crate) use cache::{
     BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
@@ -49,6 +51,17 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// A way to make a tree on layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotterKind {
+    /// An overlay where it can be mounted, else a copy.
+    Auto,
+    /// An overlay, or an error.
+    Overlay,
+    /// A copy of all files, which needs no right to mount.
+    Copy,
+}
+
 /// Options that stand before the command.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Global {
@@ -62,6 +75,10 @@ pub(crate) struct Global {
     #[arg(long = "insecure-registry", env = "DHOW_INSECURE_REGISTRIES", value_name = "HOST[:PORT]")]
     #[arg(value_delimiter = ',', hide_env_values = true, global = true)]
     pub(crate) insecure_registries: Vec<String>,
+    /// How the trees that steps and containers write to are made
+    #[arg(long, value_enum, env = "DHOW_SNAPSHOTTER", value_name = "WAY", default_value = "auto")]
+    #[arg(hide_default_value = true, hide_env_values = true)]
+    pub(crate) snapshotter: SnapshotterKind,
     /// Say more about errors
     #[arg(short = 'D', long)]
     pub(crate) debug: bool,
@@ -157,6 +174,9 @@ pub(crate) enum Command {
     /// The process behind a detached container; not for people
     #[command(hide = true)]
     SuperviseContainer(SuperviseArgs),
+    /// A small shell for sandboxes of images without one; not for people outside of them
+    #[command(hide = true)]
+    SandboxShell,
 }
 
 impl Command {
@@ -168,6 +188,7 @@ impl Command {
                 | Self::Parse(_)
                 | Self::Version(_)
                 | Self::Completion(_)
+                | Self::SandboxShell
                 | Self::Login(_)
                 | Self::Logout(_)
                 | Self::Registry(_)

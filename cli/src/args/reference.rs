@@ -22,7 +22,7 @@ variables, pipes, `if`, `with`, `range`, trim marks and comments, and the functi
 `join`, `json`, `le`, `len`, `lower`, `lt`, `ne`, `not`, `or`, `pad`, `print`, `printf`, `println`, `slice`, `split`,
 `title`, `truncate` and `upper`.
 
-Variables: `DHOW_ROOT`, `DHOW_INSECURE_REGISTRIES`, `DOCKER_CONFIG`, `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`,
+Variables: `DHOW_ROOT`, `DHOW_SNAPSHOTTER`, `DHOW_INSECURE_REGISTRIES`, `DOCKER_CONFIG`, `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`,
 `DOCKER_DEFAULT_PLATFORM`, `BUILDKIT_PROGRESS`, `NO_COLOR`, `SOURCE_DATE_EPOCH`, `SSL_CERT_FILE`, `HTTP_PROXY`,
 `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSH_AUTH_SOCK`, `XDG_DATA_HOME`, `XDG_CONFIG_HOME`, `XDG_RUNTIME_DIR`.
 `DOCKER_BUILDKIT` and `DOCKER_HOST` mean nothing to dhow, which has one builder and no daemon.

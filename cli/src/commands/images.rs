@@ -29,7 +29,7 @@ pub(crate) fn run(app: &App, args: &ImagesArgs) -> anyhow::Result<Exit> {
         false => Style::parse(args.format.as_deref(), columns)?,
     };
     let store = app.store()?;
-    let selection = Selection::new(&store, &filters, args.repository.as_deref())?;
+    let selection = Selection { all: args.all, ..Selection::new(&store, &filters, args.repository.as_deref())? };
     let mut rows = Vec::new();
     for image in selection.images(&store)? {
         let size = image.size()?;
@@ -46,6 +46,8 @@ struct Selection<'a> {
     filters: &'a Filters,
     repository: Option<&'a str>,
     dangling: Option<bool>,
+    /// Whether images for other platforms than a name's first are shown too.
+    all: bool,
     /// RFC 3339 times that an image must be made before and after.
     before: Option<Timestamp>,
     since: Option<Timestamp>,
@@ -72,6 +74,7 @@ impl<'a> Selection<'a> {
             filters,
             repository,
             dangling: filters.flag("dangling")?,
+            all: false,
             before: made("before")?.or(until),
             since: made("since")?,
             references: store.references()?,
@@ -96,7 +99,12 @@ impl<'a> Selection<'a> {
 
     /// The names under which an image is listed; none if the filters leave none.
     fn names(&self, image: &Image) -> Vec<Name> {
-        let own: Vec<_> = self.references.iter().filter(|(_, target)| target.image == image.id).collect();
+        // Images for other platforms are shown with their name where all are asked for.
+        let is_own = |target: &RefTarget| target.image == image.id || self.all && target.stands_for(&image.id);
+        let own: Vec<_> = self.references.iter().filter(|(_, target)| is_own(target)).collect();
+        if own.is_empty() && self.references.iter().any(|(_, target)| target.stands_for(&image.id)) {
+            return Vec::new();
+        }
         let tagged: Vec<&(Reference, RefTarget)> =
             own.iter().filter(|(reference, _)| reference.digest().is_none()).copied().collect();
         match self.dangling {

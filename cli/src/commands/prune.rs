@@ -127,7 +127,7 @@ fn prune_images(app: &App, choice: Choice, filters: &Filters) -> anyhow::Result<
     let references = store.references()?;
     let mut removed = Vec::new();
     for image in store.images()? {
-        let names: Vec<_> = references.iter().filter(|(_, target)| target.image == image.id).collect();
+        let names: Vec<_> = references.iter().filter(|(_, target)| target.stands_for(&image.id)).collect();
         let goes = !used.contains(&image.id)
             && (choice == Choice::Unused || names.is_empty())
             && takes(&image, filters, until);

@@ -66,7 +66,10 @@ fn chosen(store: &Store, names: &[String]) -> anyhow::Result<Vec<(Vec<Reference>
 
 /// Writes beside `path` first, so that an archive which broke off never stands there. What is no regular file, such
 /// as `/dev/stdout` or a pipe, is written to directly.
-fn into_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The file system refuses, or what `write` says.
+pub(crate) fn into_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let cannot = || format!("cannot write `{}`", path.display());
     if path.symlink_metadata().is_ok_and(|kind| !kind.is_file()) {
         return write(&mut File::options().write(true).open(path).with_context(cannot)?);

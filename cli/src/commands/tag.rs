@@ -1,5 +1,6 @@
 //! `dhow tag`: gives an image another name.
 
+use dhow_layer_store::RefTarget;
 use dhow_layer_store::oci::Reference;
 
 use crate::app::App;
@@ -12,7 +13,8 @@ pub(crate) fn run(app: &App, args: &TagArgs) -> anyhow::Result<Exit> {
     let target = new_name(&args.target)?;
     let store = app.store()?;
     let found = store.require(&args.source)?;
-    store.tag(&target, &found.image, None)?;
+    let others = found.reference.map(|(_, named)| named.others).unwrap_or_default();
+    store.tag_as(&target, RefTarget { image: found.image, manifest: None, others })?;
     Ok(Exit::Success)
 }
 

@@ -45,8 +45,7 @@ impl BaseImages {
             found = self.store.find(&reference.familiar_name())?.filter(|found| found.reference.is_none());
         }
         let Some(found) = found else { return Ok(None) };
-        let image = self.store.image(&found.image)?;
-        Ok(Some(image).filter(|image| image.config.platform().serves(platform)))
+        self.store.image_for(&found, platform)
     }
 
     /// Its config only: layers come when a step has to see their files.

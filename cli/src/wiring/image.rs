@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use dhow_layer_store::oci::{Platform, Reference};
-use dhow_layer_store::{Found, Image, Store};
+use dhow_layer_store::{Image, Store};
 use dhow_registry_client::PullOptions;
 
 use super::pull::{fetch_layers, pull};
@@ -21,10 +21,9 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
     let known = match options.pull {
         PullPolicyArg::Always => None,
         PullPolicyArg::Missing => known(&store, options.image(), platform.as_ref())?,
-        PullPolicyArg::Never => Some(store.require(options.image())?),
+        PullPolicyArg::Never => Some(store.image(&store.require(options.image())?.image)?),
     };
-    if let Some(found) = known {
-        let image = store.image(&found.image)?;
+    if let Some(image) = known {
         fetch_layers(app, &image, Mode::unless_quiet(options.quiet))?;
         return Ok(image);
     }
@@ -39,10 +38,10 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
 }
 
 /// What the store has under that name, if it serves the platform.
-fn known(store: &Store, name: &str, platform: Option<&Platform>) -> anyhow::Result<Option<Found>> {
+fn known(store: &Store, name: &str, platform: Option<&Platform>) -> anyhow::Result<Option<Image>> {
     let Some(found) = store.find(name)? else { return Ok(None) };
     match platform {
-        Some(wanted) if !store.image(&found.image)?.config.platform().serves(wanted) => Ok(None),
-        _ => Ok(Some(found)),
+        Some(wanted) => Ok(store.image_for(&found, wanted)?),
+        None => Ok(Some(store.image(&found.image)?)),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::common::debian_registry::DebianRegistry;
 use crate::common::{TestServer, TestStore, client, noise, reference};
-use dhow_layer_store::oci::{Compression, Digest};
-use dhow_layer_store::{ImportOptions, Packing, import_dir};
+use dhow_layer_store::oci::{Compression, Digest, Platform};
+use dhow_layer_store::{ImportOptions, Packing, RefTarget, import_dir};
 use dhow_registry_client::{Client, Error, Event, Fetch, Outcome, PullOptions, PullStatus, PushOptions, UploadMode};
 
 const SIZES: [usize; 4] = [3 << 20, 1, 700_000, 0];
@@ -254,4 +254,26 @@ async fn an_image_made_here_is_compressed_and_sent() {
     let error = transfer.push(&reference(&registry.address, "made/nowhere:1"), &PushOptions::default()).await;
     let Err(Error::Store(error)) = error else { panic!("{error:?}") };
     assert!(error.to_string().contains("made/nowhere:1"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_one_name_go_below_an_index() {
+    let Some(registry) = DebianRegistry::start("") else { return };
+    let from = TestStore::new();
+    let platforms = ["linux/amd64", "linux/arm64"].map(|text| text.parse::<Platform>().expect("a platform"));
+    let images =
+        platforms.clone().map(|platform| from.add_image_for(&[platform.to_string().into_bytes()], &platform).0);
+    let name = reference(&registry.address, "multi/app:1");
+    let target = RefTarget { image: images[0], manifest: None, others: vec![images[1]] };
+    from.store.tag_as(&name, target).expect("tag");
+    let pushed = from.transfer(&client()).push(&name, &PushOptions::default()).await.expect("push");
+    let target = from.store.resolve(&name).expect("resolve").expect("the name");
+    assert_eq!((target.manifest, target.others), (Some(pushed.manifest.clone()), vec![images[1]]));
+    for (platform, image) in platforms.into_iter().zip(images) {
+        let options = PullOptions { platform: Some(platform), ..PullOptions::default() };
+        let pulled = TestStore::new().transfer(&client()).pull(&name, &options).await.expect("pull");
+        assert_eq!((pulled.image, pulled.top.digest), (image, pushed.manifest.digest));
+    }
+    let again = from.transfer(&client()).push(&name, &PushOptions::default()).await.expect("push again");
+    assert_eq!((again.manifest, again.blobs.len()), (pushed.manifest, 0));
 }

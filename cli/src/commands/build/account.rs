@@ -1,7 +1,8 @@
-//! What became of each step of a build, for `--explain=json`.
+//! What became of each step of a build, for `--explain=json`, `--metadata-file` and the summary.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use dhow_builder::{Event, MissReason, StepId, StepUsage};
 use serde_json::{Value, json};
@@ -9,6 +10,19 @@ use serde_json::{Value, json};
 /// The steps that the build came to, with what is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Account(Mutex<State>);
+
+/// A step for people.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its place in the plan.
+    pub(super) step: usize,
+    /// What it is called.
+    pub(super) name: String,
+    /// What it took, unless it was in the cache.
+    pub(super) elapsed: Option<Duration>,
+    /// What it wrote in bytes, unless it was in the cache.
+    pub(super) written: Option<u64>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -52,6 +66,27 @@ impl Account {
     pub(super) fn ran(&self) -> bool {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.steps.values().any(|step| step.outcome != "cached")
+    }
+
+    /// Whether the step `step` had to be executed.
+    pub(super) fn executed(&self, step: usize) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.steps.get(&step).is_some_and(|step| step.outcome == "executed")
+    }
+
+    /// All steps for people, in the order of the Dockerfile.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = |(at, step): (&usize, &Step)| {
+            let executed = (step.outcome == "executed").then_some(step.usage);
+            Row {
+                step: *at,
+                name: state.names.get(*at).cloned().unwrap_or_default(),
+                elapsed: executed.map(|usage| usage.elapsed),
+                written: executed.map(|usage| usage.bytes_written),
+            }
+        };
+        state.steps.iter().map(row).collect()
     }
 
     /// Bytes that the steps added to the store: their layers, and about what is said of each.

@@ -6,6 +6,8 @@ use dhow_builder::BuildError;
 use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 
+use serde_json::{Value, json};
+
 use crate::exit::Exit;
 use crate::failure;
 use crate::findings::{self, Findings, Tell};
@@ -49,6 +51,23 @@ fn findings(error: &BuildError) -> Option<Vec<Diagnostic>> {
         Some(hint) => finding.hint(hint),
         None => finding,
     }])
+}
+
+/// The error for programs.
+pub(super) fn facts(error: &BuildError, dockerfile: &SourceFile) -> Value {
+    let mut facts = json!({ "exit": exit(error).code(), "message": sentence(error) });
+    if let BuildError::Step { name, .. } = error {
+        facts["step"] = Value::from(name.as_str());
+        facts["exit_code"] = json!(error.exit_code());
+    }
+    if let Some(span) = error.span() {
+        facts["file"] = Value::from(dockerfile.name());
+        facts["line"] = Value::from(dockerfile.line(span.start));
+    }
+    if let Some(hint) = remedy(error) {
+        facts["hint"] = Value::from(hint);
+    }
+    facts
 }
 
 /// The error and its causes as one sentence; a cause that its effect has told already is left out.

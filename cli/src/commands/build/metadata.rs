@@ -1,0 +1,59 @@
+//! `--iidfile` and `--metadata-file`, with BuildKit's keys; dhow's own begin with `dhow.`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use dhow_builder::BuildError;
+use dhow_builder::source::SourceFile;
+use dhow_layer_store::Store;
+use dhow_layer_store::oci::ImageId;
+use serde_json::{Value, json};
+
+use super::error;
+use super::output::Delivered;
+use crate::args::BuildArgs;
+use crate::random;
+
+/// Writes what was built. Without a manifest the image's digest is that of its config, as it is for docker.
+///
+/// # Errors
+/// A file cannot be written.
+pub(super) fn write(
+    args: &BuildArgs,
+    image: &ImageId,
+    (store, delivered, steps): (&Store, &Delivered, Value),
+) -> anyhow::Result<()> {
+    if let Some(path) = &args.iidfile {
+        write_file(path, &image.to_string())?;
+    }
+    let Some(path) = &args.metadata_file else { return Ok(()) };
+    let names: Vec<String> = delivered.names.iter().map(ToString::to_string).collect();
+    let descriptor = match &delivered.manifest {
+        Some(manifest) => manifest.clone(),
+        None => store.image(image)?.config_descriptor,
+    };
+    let metadata = json!({
+        "buildx.build.ref": format!("dhow/dhow/{}", random::hex(13)?),
+        "containerimage.config.digest": image.to_string(),
+        "containerimage.descriptor": descriptor,
+        "containerimage.digest": descriptor.digest.to_string(),
+        "dhow.build.steps": steps,
+        "image.name": names.join(","),
+    });
+    write_file(path, &format!("{metadata:#}\n"))
+}
+
+/// Writes why there is no image.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write_failure(args: &BuildArgs, error: &BuildError, dockerfile: &SourceFile) -> anyhow::Result<()> {
+    let Some(path) = &args.metadata_file else { return Ok(()) };
+    let failure = json!({ "dhow.build.error": error::facts(error, dockerfile) });
+    write_file(path, &format!("{failure:#}\n"))
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}

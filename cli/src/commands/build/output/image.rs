@@ -1,0 +1,89 @@
+//! `type=image` and `type=registry`: the image with its names in the store, and in their registries.
+
+use std::thread;
+
+use anyhow::Context;
+use dhow_layer_store::oci::{Descriptor, Reference};
+use dhow_registry_client::{PushOptions, Pushed, Transfer};
+
+use super::deliver::{Means, descriptor};
+use super::spec::{ImageOutput, Output};
+use crate::ui::Mode;
+use crate::wiring::{Direction, Network, transfer_with};
+
+/// Makes the output; returns the manifest where there had to be one.
+pub(super) fn make(means: &Means<'_>, output: &Output, image: &ImageOutput) -> anyhow::Result<Option<Descriptor>> {
+    let (store, id) = (&means.store, means.delivery.image);
+    let mut manifest = None;
+    if image.store {
+        // A manifest that was wished for goes with the names, so that `push` sends it later.
+        if !output.packing.is_plain() {
+            manifest = Some(descriptor(&means.manifest(output)?));
+        }
+        means.names(output).iter().try_for_each(|name| store.tag(name, id, manifest.clone()))?;
+    }
+    if image.unpack {
+        store.view(&store.image(id)?.stack())?;
+    }
+    if !image.push {
+        return Ok(manifest);
+    }
+    push(means, output, image).map(Some)
+}
+
+/// Pushes to the first name, and then to all others at once: they need nothing compressed any more.
+fn push(means: &Means<'_>, output: &Output, image: &ImageOutput) -> anyhow::Result<Descriptor> {
+    let names = means.names(output);
+    let mut client = means.client.clone();
+    if image.insecure {
+        client.insecure.extend(names.iter().map(|name| name.registry().to_owned()));
+    }
+    let transfer = transfer_with(client, means.store.clone(), Direction::Push, means.delivery.mode)?;
+    let pushing = &Pushing { means, output, image, transfer, network: Network::start()? };
+    let (first, others) = names.split_first().context("there is no name to push to")?;
+    let pushed = pushing.run(first)?;
+    thread::scope(|scope| {
+        let others: Vec<_> = others.iter().map(|name| scope.spawn(move || pushing.run(name))).collect();
+        others
+            .into_iter()
+            .try_for_each(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop))
+    })?;
+    Ok(pushed.manifest)
+}
+
+struct Pushing<'a> {
+    means: &'a Means<'a>,
+    output: &'a Output,
+    image: &'a ImageOutput,
+    transfer: Transfer,
+    network: Network,
+}
+
+impl Pushing<'_> {
+    fn run(&self, name: &Reference) -> anyhow::Result<Pushed> {
+        let quiet = self.means.delivery.mode == Mode::Quiet;
+        if !quiet {
+            self.means.tell(&format!("The push refers to repository [{}]", name.name()))?;
+        }
+        let pushed = self.send(name).with_context(|| format!("cannot push `{}`", name.familiar()))?;
+        let manifest = &pushed.manifest;
+        if self.image.store && !self.image.by_digest {
+            self.means.store.tag(name, self.means.delivery.image, Some(manifest.clone()))?;
+        }
+        if !quiet {
+            let tag = name.tag().filter(|_| !self.image.by_digest).unwrap_or("(no tag)");
+            self.means.tell(&format!("{tag}: digest: {} size: {}", manifest.digest, manifest.size))?;
+        }
+        Ok(pushed)
+    }
+
+    fn send(&self, name: &Reference) -> anyhow::Result<Pushed> {
+        let options = PushOptions { packing: self.output.packing.clone(), ..PushOptions::default() };
+        if !self.image.by_digest {
+            return self.network.run(self.transfer.push_image(name, self.means.delivery.image, &options));
+        }
+        let manifest = self.means.manifest(self.output)?;
+        let pinned: Reference = format!("{}@{}", name.name(), manifest.digest()).parse()?;
+        self.network.run(self.transfer.push_manifest(&pinned, &manifest, &options))
+    }
+}

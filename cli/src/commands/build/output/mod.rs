@@ -1,0 +1,13 @@
+//! `--output`: where the image of a build goes. BuildKit's types and keys (docs.docker.com, "exporters").
+
+mod archive;
+mod deliver;
+mod fields;
+mod image;
+mod local;
+mod spec;
+mod tree;
+mod writer;
+
+pub(super) use deliver::{Delivered, Delivery, deliver};
+pub(super) use spec::Outputs;

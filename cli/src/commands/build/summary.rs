@@ -1,0 +1,67 @@
+//! What is told at the end of a build that executed steps: a table of them, and where the image's bytes went.
+
+use dhow_layer_store::Store;
+
+use super::account::Account;
+use super::made::Made;
+use super::weight::{self, Findings, Line};
+use crate::format::human;
+use crate::output;
+
+/// Characters of a step's name that are shown.
+const NAME: usize = 60;
+
+/// Prints the summary on standard error.
+///
+/// # Errors
+/// A layer cannot be read.
+pub(super) fn tell(store: &Store, made: &Made, account: &Account) -> anyhow::Result<()> {
+    let lines = weight::lines(store, &made.built, &made.dockerfile)?;
+    let findings = Findings::of(store, &lines, &|step| account.executed(step))?;
+    let mut text = table(account, &lines);
+    text.push(format!(
+        "Image: {} in {} layers",
+        human::size(store.image(&made.built.image)?.size()?),
+        store.image(&made.built.image)?.layers.len()
+    ));
+    text.extend(findings.text(&lines));
+    output::say(&text.join("\n"));
+    Ok(())
+}
+
+/// A row for each step: time or `cached`, bytes added, name.
+fn table(account: &Account, lines: &[Line]) -> Vec<String> {
+    let mut rows = vec![format!("{:>8}  {:>8}  STEP", "TIME", "ADDED")];
+    for row in account.rows() {
+        let of_line = lines.iter().find(|line| line.step == row.step).map(|line| line.bytes);
+        let bytes = of_line.or(row.written).map_or("-".to_owned(), human::size);
+        let time = row.elapsed.map_or("cached".to_owned(), human::elapsed);
+        let mut name: String = row.name.chars().take(NAME).collect();
+        if name.len() < row.name.len() {
+            name.push('…');
+        }
+        rows.push(format!("{time:>8}  {bytes:>8}  {name}"));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+    use crate::commands::build::account::Account;
+    use dhow_builder::{Event, StepId, StepUsage};
+    use std::time::Duration;
+
+    #[test]
+    fn steps_have_a_row_each() {
+        let account = Account::default();
+        account
+            .note(&Event::Planned { steps: vec!["[1/3] FROM a".into(), "[2/3] RUN b".into(), "[3/3] COPY c".into()] });
+        account.note(&Event::Cached { step: StepId(1) });
+        account.note(&Event::Started { step: StepId(2) });
+        let usage = StepUsage { elapsed: Duration::from_millis(1500), bytes_written: 2000, ..StepUsage::default() };
+        account.note(&Event::Finished { step: StepId(2), usage });
+        let table = table(&account, &[]);
+        assert_eq!(table[1..], ["  cached         -  [2/3] RUN b", "    1.5s       2kB  [3/3] COPY c"]);
+    }
+}
