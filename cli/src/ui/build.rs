@@ -151,9 +151,10 @@ impl BuildProgress {
         });
     }
 
-    /// Takes all bars away.
+    /// Takes all bars away, for good.
     pub(crate) fn end(&self) {
         let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
     }
 
     fn with(&self, act: impl FnOnce(&mut State, &Show<'_>)) {
