@@ -60,7 +60,7 @@ pub(crate) enum FindingsFormat {
 }
 
 /// `dhow build`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct BuildArgs {
     /// Directory with the files that COPY and ADD may see; `-` for a tar or a Dockerfile on standard input; or the URL of
     /// a git repository (`#ref:dir`), a tar or a Dockerfile
@@ -106,7 +106,7 @@ pub(crate) struct BuildArgs {
     /// Print only the image's id
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Platform of the image, such as linux/amd64
+    /// Platform of the image, such as linux/amd64; several, separated by commas, give an image each under one name
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]

@@ -29,6 +29,7 @@ mod mounts;
 mod on_error;
 mod output;
 mod peer;
+mod platforms;
 mod registry;
 mod reproducible;
 mod run;

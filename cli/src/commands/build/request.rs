@@ -49,10 +49,9 @@ impl Settings {
     /// # Errors
     /// A value cannot be used.
     pub(super) fn new(app: &App, args: &BuildArgs) -> anyhow::Result<Self> {
-        let platform = args.platform.as_deref().map(|text| match text.contains(',') {
-            true => Err(Problem::usage("images for several platforms at once are not supported yet").into()),
-            false => text.parse::<Platform>().map_err(anyhow::Error::from),
-        });
+        // Of several, the one that asks about the Dockerfile gets the first.
+        let first = args.platform.as_deref().and_then(|text| text.split(',').next());
+        let platform = first.map(str::parse::<Platform>);
         let named = Named::parse(&args.build_contexts)?;
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
