@@ -91,6 +91,9 @@ pub enum BuildError {
         /// The limit in bytes, where it is dhow's own.
         limit: Option<u64>,
     },
+    /// `--on-error=shell`, and neither the image nor this machine has a shell that runs there.
+    #[error("there is no shell to run in the step's sandbox")]
+    NoShell,
     /// A source of `COPY` or `ADD` is not there.
     #[error("`{}`: no such file or directory", .path.display())]
     SourceMissing {
@@ -198,6 +201,7 @@ impl BuildError {
             Self::Step { source, .. } => source.hint(),
             Self::Image { nearest, .. } => nearest.as_ref().map(|stage| format!("did you mean the stage `{stage}`?")),
             Self::Exit { code, .. } => exit_hint(*code),
+            Self::NoShell => Some("install busybox-static on this machine, or use `--on-error=keep`".to_owned()),
             Self::OutOfMemory { .. } => Some("give it more with `--memory`, or run fewer processes at once".to_owned()),
             Self::SourceMissing { nearest: Some(path), .. } => Some(format!("did you mean `{}`?", path.display())),
             Self::SourceMissing { .. } => Some(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use dhow_layer_store::oci::ImageId;
+
 use crate::cache::MissReason;
 
 /// The place of a step in the plan, from 0.
@@ -91,6 +93,18 @@ pub enum Event {
     Failed {
         /// The step.
         step: StepId,
+    },
+    /// A step failed, the others are stopped, and a shell runs in its sandbox until [`Event::Failed`].
+    Inspecting {
+        /// The step.
+        step: StepId,
+    },
+    /// The files of a step that failed were kept.
+    Kept {
+        /// The step.
+        step: StepId,
+        /// An image of them, without a name.
+        image: ImageId,
     },
     /// All steps are done; the image is put together.
     Assembling,

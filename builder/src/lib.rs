@@ -39,6 +39,6 @@ pub use exec::decompressed;
 pub use finish::{FileTimes, Finish, Squash};
 pub use named_contexts::NamedContexts;
 pub use remote_source::{Checkout, DownloadRequest, Downloaded, GitCommit, GitRequest, RemoteSource};
-pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, RunDefaults};
+pub use request::{BuildEnv, BuildRequest, CacheUse, InsecureRuns, OnError, OwnShell, RunDefaults};
 pub use source_image::{ImageSource, PullPolicy, ResolvedImage, SourceError};
 pub use suggest::nearest;

@@ -40,6 +40,27 @@ pub enum InsecureRuns {
     Allow,
 }
 
+/// What becomes of the sandbox of a `RUN` whose command failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// It goes.
+    #[default]
+    Stop,
+    /// A shell runs in it, with dhow's own streams, before it goes.
+    Shell,
+    /// Its files become an image without a name.
+    Keep,
+}
+
+/// A shell that needs no file of an image: a static program of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnShell {
+    /// The program.
+    pub program: PathBuf,
+    /// What makes it a shell.
+    pub args: Vec<String>,
+}
+
 /// What every `RUN` of a build gets.
 #[derive(Debug, Clone)]
 pub struct RunDefaults {
@@ -61,6 +82,10 @@ pub struct RunDefaults {
     pub ssh: BTreeMap<String, PathBuf>,
     /// `--allow security.insecure`.
     pub insecure: InsecureRuns,
+    /// `--on-error`.
+    pub on_error: OnError,
+    /// A shell for images that have none.
+    pub own_shell: Option<OwnShell>,
 }
 
 impl Default for RunDefaults {
@@ -75,6 +100,8 @@ impl Default for RunDefaults {
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             insecure: InsecureRuns::default(),
+            on_error: OnError::default(),
+            own_shell: None,
         }
     }
 }

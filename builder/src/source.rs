@@ -85,7 +85,12 @@ impl SourceFile {
     pub fn new(name: impl Into<String>, content: impl AsRef<[u8]>) -> Self {
         let bytes = content.as_ref();
         let first_invalid_byte = std::str::from_utf8(bytes).err().map(|error| error.valid_up_to());
-        let text = String::from_utf8_lossy(bytes).into_owned();
+        let text = bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |mut text, chunk| {
+            text.push_str(chunk.valid());
+            // One for each byte, as the reference has it.
+            text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+            text
+        });
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name: name.into(), text, line_starts, first_invalid_byte }
     }

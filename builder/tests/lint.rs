@@ -87,8 +87,15 @@ fn rules_can_be_switched() {
     let with = |first: &str| speaking(&format!("{first}{text}"));
     assert_eq!(with(""), ["StageNameCasing", "LegacyKeyValueFormat", "MaintainerDeprecated"]);
     assert_eq!(with("# check=skip=all\n"), [""; 0]);
-    assert_eq!(with("# check=skip=StageNameCasing, MaintainerDeprecated\n"), ["LegacyKeyValueFormat"]);
+    assert_eq!(with("# check=skip=StageNameCasing,MaintainerDeprecated\n"), ["LegacyKeyValueFormat"]);
     assert_eq!(with("# check=skip=all;experimental=all\n"), ["UnpinnedBase"]);
+    // As for the reference, it is read up to the first blank.
+    assert_eq!(
+        with("# check=skip=StageNameCasing, MaintainerDeprecated\n"),
+        ["LegacyKeyValueFormat", "MaintainerDeprecated"]
+    );
+    // Rules about the file as a whole are not switched by comments.
+    assert_eq!(speaking("FROM a\n# check=skip=all\nrun b\n"), ["ConsistentInstructionCasing"]);
     assert_eq!(
         speaking("FROM alpine\n# check=skip=LegacyKeyValueFormat\nENV a b\nENV c d\n"),
         ["LegacyKeyValueFormat"]

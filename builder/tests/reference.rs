@@ -110,6 +110,8 @@ const LINES: &[(&str, &[(&str, usize)])] = &[
     ("FROM a\nCOPY <<E /x\n\n$y\nE\n", &[("UndefinedVar", 2)]),
     ("FROM a\nRUN b \\\n\n  c\n", &[("NoEmptyContinuation", 4)]),
     ("FROM a\nRUN <<E \\\n\n  c\nx\nE\n", &[("NoEmptyContinuation", 4)]),
+    ("FROM a\\\n\n", &[("NoEmptyContinuation", 2)]),
+    ("FROM a\nRUN b\\\n\n\n", &[("NoEmptyContinuation", 4)]),
     ("FROM a\\\n\n AS b\n", &[("NoEmptyContinuation", 3)]),
     ("# check=experimental=all\n\n# b c\nARG d\nFROM a\n", &[("InvalidDefinitionDescription", 4)]),
     // The reference takes no notice of variables in EXPOSE, and none of comments that are indented.

@@ -4,8 +4,8 @@
 //! dropped. Where nothing is watched, the signal ends the process as usual.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -40,22 +40,53 @@ impl Interrupted {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt(Arc<AtomicI32>);
 
+/// The watch of this process.
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+/// What is done on the first signal.
+type Act = Box<dyn FnOnce() + Send>;
+
+/// Who watches, and what is done then.
+#[derive(Default)]
+struct Watch {
+    has_begun: AtomicBool,
+    interrupt: Interrupt,
+    act: Mutex<Option<Act>>,
+}
+
+impl Watch {
+    fn act(&self) {
+        let act = self.act.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
 impl Interrupt {
     /// Watches for SIGINT, SIGTERM and SIGHUP from now on, and calls `act` on the first. A second one, or `grace`
     /// after the first, ends the process at once. Call it before other threads exist: they inherit that these
-    /// signals are left to the watching thread.
+    /// signals are left to the watching thread. Called again, it acts from then on as the new caller says.
     ///
     /// # Errors
     /// The signals cannot be blocked, or no thread can be made.
     pub(crate) fn watch(grace: Duration, act: impl FnOnce() + Send + 'static) -> anyhow::Result<Self> {
+        let watch = WATCH.get_or_init(Watch::default);
+        *watch.act.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(act));
+        let interrupt = watch.interrupt.clone();
+        // One thread watches, however many tasks follow each other: of several, any might hear the signal.
+        if watch.has_begun.swap(true, Ordering::AcqRel) {
+            if interrupt.check().is_err() {
+                watch.act();
+            }
+            return Ok(interrupt);
+        }
         let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
         signals.thread_block().context("cannot block signals")?;
-        let interrupt = Self::default();
-        let flag = interrupt.clone();
         let wait = move || {
             let Ok(first) = signals.wait() else { return };
-            flag.0.store(first as i32, Ordering::Release);
-            act();
+            watch.interrupt.0.store(first as i32, Ordering::Release);
+            watch.act();
             thread::spawn(move || {
                 thread::sleep(grace);
                 end_now(first);

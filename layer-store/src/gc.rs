@@ -197,21 +197,24 @@ impl Store {
         Ok(swept)
     }
 
-    /// Of two layers with one diff id the index knew one, which may have gone: then the other is to be found.
+    /// Of two layers with one diff id the index knows one, which may go: then the other is to be found, at every moment.
     fn index_again(&self, marked: &Marked) -> Result<()> {
         for id in &marked.layers {
             let layer = match self.layer(id) {
                 Err(Error::LayerMissing(_)) => continue,
                 other => other?,
             };
-            if let Some(diff_id) = layer.known_diff_id()? {
-                layer.index(&diff_id)?;
+            let Some(diff_id) = layer.known_diff_id()? else { continue };
+            let stays = self.layer_by_diff_id(&diff_id)?.is_some_and(|found| marked.layers.contains(found.id()));
+            if !stays {
+                layer.index_instead(&diff_id)?;
             }
         }
         Ok(())
     }
 
     fn sweep_layers(&self, marked: &Marked, trash: &StagingDir) -> Result<Swept> {
+        self.index_again(marked)?;
         let mut swept = Swept::default();
         let layers = self.path("layers");
         for name in names_in(&layers)? {
@@ -228,7 +231,6 @@ impl Store {
                 durable::remove(&path)?;
             }
         }
-        self.index_again(marked)?;
         Ok(swept)
     }
 }

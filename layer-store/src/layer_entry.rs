@@ -357,6 +357,11 @@ impl Layer {
         if self.store.layer_by_diff_id(diff_id)?.is_some() {
             return Ok(());
         }
+        self.index_instead(diff_id)
+    }
+
+    /// Makes the layer the one to find by `diff_id`, also if another was.
+    pub(crate) fn index_instead(&self, diff_id: &DiffId) -> Result<()> {
         let path: &Path = &self.store.diff_id_path(diff_id);
         self.write(path, format!("{}\n", self.id).as_bytes())
     }

@@ -40,7 +40,7 @@ pub use bundle::{Bundle, Rootfs};
 pub use capabilities::{Capability, CapabilitySet};
 pub use container::{
     Console, Container, ContainerConfig, ContainerState, ContainerStatus, Containers, Ended, ExecRequest, Input,
-    LogLine, LogQuery, LogReader, LogStream, become_supervisor,
+    LogLine, LogQuery, LogReader, LogStream, become_supervisor, run_attached,
 };
 pub use error::{Error, ExecProblem, Result};
 pub use exit::{Exit, ExitStatus, Usage};

@@ -24,7 +24,7 @@ use crate::exec::selection::Selection;
 use crate::exec::slots::Slots;
 use crate::exec::step::Step;
 use crate::plan::{BaseImage, FilesFrom, Node, NodeId, Op, Plan};
-use crate::request::{BuildEnv, BuildRequest, CacheUse};
+use crate::request::{BuildEnv, BuildRequest, CacheUse, OnError};
 use crate::source_image::ResolvedImage;
 
 /// Room for as deep a recursion as the longest Dockerfile needs; only what is used takes memory.
@@ -87,6 +87,7 @@ pub(crate) struct Executor<'a> {
     pub(crate) threads: usize,
     cells: Vec<Cell>,
     failure: Mutex<Option<BuildError>>,
+    has_failed: AtomicBool,
 }
 
 impl<'a> Executor<'a> {
@@ -108,6 +109,7 @@ impl<'a> Executor<'a> {
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             cells: plan.nodes.iter().map(|_| Cell::default()).collect(),
             failure: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -190,10 +192,25 @@ impl<'a> Executor<'a> {
                 BuildError::Cancelled => BuildError::Cancelled,
                 source => BuildError::Step { name: node.display.clone(), span: node.span, source: Box::new(source) },
             };
-            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            // A step that is looked at before it is told stops the others first.
+            if failure.as_ref().is_none_or(|failure| matches!(failure, BuildError::Cancelled)) {
+                *failure = Some(error);
+            }
+            drop(failure);
             self.stop.cancel();
             None
         })
+    }
+
+    /// Whether a step that fails is the first, and its sandbox is to be looked at; the other steps are stopped then.
+    pub(crate) fn fail_first(&self) -> bool {
+        if self.request.run.on_error == OnError::Stop {
+            return false;
+        }
+        let is_first = !self.stop.is_cancelled() && !self.has_failed.swap(true, Ordering::Relaxed);
+        self.stop.cancel();
+        is_first
     }
 
     fn prepare(&self, id: NodeId) -> Result<Option<Prepared>> {
@@ -290,7 +307,8 @@ impl<'a> Executor<'a> {
         let _slot = self.slots.take();
         self.stop.check()?;
         for selection in prepared.selections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            selection.save_listing(self.env.store)?;
+            // Without it an explanation is shorter; no reason to fail.
+            let _ = selection.save_listing(self.env.store);
         }
         if self.env.events.wants_reasons() {
             let reasons = match self.request.cache {

@@ -14,6 +14,7 @@ mod copy_tests;
 mod download;
 mod emulation;
 mod graph;
+mod inspect;
 mod mounts;
 mod output;
 mod owner;

@@ -32,6 +32,7 @@ pub(crate) struct Previous {
 pub(crate) struct CopyPlace {
     key: CacheKey,
     below: Stack,
+    name: String,
 }
 
 impl CopyPlace {
@@ -50,7 +51,8 @@ impl CopyPlace {
         key.optional("owner", op.owner.as_deref());
         key.optional("mode", op.mode.as_ref().map(|mode| format!("{mode:?}")).as_deref());
         key.list("excludes", &op.excludes);
-        Some(Self { key: key.finish().key, below: below.clone() })
+        let name = format!("last COPY {} {}", files.path, op.destination);
+        Some(Self { key: key.finish().key, below: below.clone(), name })
     }
 
     /// What the copy made here when it was last executed, if `selection` can be made from it with less work.
@@ -76,7 +78,8 @@ impl CopyPlace {
     /// Remembers what the copy made of `selection`.
     pub(crate) fn remember(&self, store: &Store, selection: &str, layer: &LayerId) -> Result<()> {
         let inputs = json!({ "kind": "place of a copy", "selection": selection });
-        Ok(store.put_record(&self.key, &CacheRecord::new(Some(layer.clone()), self.below.clone(), inputs))?)
+        let record = CacheRecord::new(Some(layer.clone()), self.below.clone(), inputs).named(&self.name);
+        Ok(store.put_record(&self.key, &record)?)
     }
 }
 

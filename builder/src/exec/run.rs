@@ -48,6 +48,23 @@ impl Run<'_> {
     /// # Errors
     /// [`BuildError::Exit`] with its code if it is not 0, [`BuildError::Sandbox`] if it cannot be started.
     pub(crate) fn execute(&self, snapshot: &ActiveSnapshot, mounts: &mut MountSet) -> Result<Usage> {
+        let bundle = self.prepare(snapshot, mounts)?;
+        let mut running = Sandbox::create(bundle, Stdio::output())?.start()?;
+        let followed = output::follow(&mut running, self.cancel, self.output);
+        let exit = running.wait()?;
+        followed?;
+        if exit.status.success() {
+            return Ok(exit.usage);
+        }
+        let (command, code) = (self.op.argv.join(" "), exit.status.code());
+        Err(match exit.usage.out_of_memory_kills {
+            0 => BuildError::Exit { command, code },
+            _ => BuildError::OutOfMemory { command, code, limit: self.defaults.resources.memory },
+        })
+    }
+
+    /// The sandbox for the command, with what `mounts` has.
+    pub(crate) fn prepare(&self, snapshot: &ActiveSnapshot, mounts: &mut MountSet) -> Result<Bundle> {
         let mut user = User::resolve(snapshot.root().as_fd(), &self.op.user)?;
         // The reference lists the group itself among the further ones.
         if !user.additional_gids.contains(&user.gid) {
@@ -61,19 +78,7 @@ impl Run<'_> {
             SnapshotRootfs::Mount(mount) => Rootfs::Mount(mount),
             SnapshotRootfs::Dir(path) => Rootfs::Dir(path),
         };
-        let bundle = self.bundle(rootfs, process, std::mem::take(&mut mounts.mounts))?;
-        let mut running = Sandbox::create(bundle, Stdio::output())?.start()?;
-        let followed = output::follow(&mut running, self.cancel, self.output);
-        let exit = running.wait()?;
-        followed?;
-        if exit.status.success() {
-            return Ok(exit.usage);
-        }
-        let (command, code) = (self.op.argv.join(" "), exit.status.code());
-        Err(match exit.usage.out_of_memory_kills {
-            0 => BuildError::Exit { command, code },
-            _ => BuildError::OutOfMemory { command, code, limit: self.defaults.resources.memory },
-        })
+        self.bundle(rootfs, process, std::mem::take(&mut mounts.mounts))
     }
 
     fn process(&self, user: User, mounts: &MountSet) -> Process {

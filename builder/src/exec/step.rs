@@ -14,13 +14,14 @@ use crate::exec::about::about;
 use crate::exec::blind::is_blind;
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
-use crate::exec::mounts::MountMaker;
+use crate::exec::inspect;
+use crate::exec::mounts::{MountMaker, MountSet};
 use crate::exec::previous::CopyPlace;
 use crate::exec::run::{Run, effective_network, host_lines};
 use crate::exec::selection::{self, Remembered, Selection};
 use crate::exec::sight::Sight;
 use crate::plan::{CopyFiles, CopyOp, CopySource, FilesFrom, Mount, MountKind, Node, NodeId, Op, RunOp};
-use crate::request::CacheUse;
+use crate::request::{CacheUse, OnError};
 
 /// A node that makes a layer.
 #[derive(Clone, Copy)]
@@ -148,7 +149,10 @@ impl<'a> Step<'a> {
         };
         let mut usage = StepUsage::default();
         match &self.node.op {
-            Op::Run(op) => usage = self.run(op, &snapshot)?,
+            Op::Run(op) => match self.run(op, &snapshot) {
+                Ok(used) => usage = used,
+                Err(error) => return Err(self.inspect(op, (snapshot, &below), error)),
+            },
             Op::Workdir(op) => make_workdir(op, snapshot.root(), self.means())?,
             Op::Copy(_) | Op::Scratch | Op::Base(_) | Op::NamedContext(_) | Op::Download(_) | Op::Git(_) => {}
         }
@@ -242,21 +246,51 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
+    /// What is asked for when a command fails; the error is the command's, or says why nothing could be looked at.
+    fn inspect(&self, op: &RunOp, (snapshot, below): (ActiveSnapshot, &Stack), error: BuildError) -> BuildError {
+        if !matches!(error, BuildError::Exit { .. } | BuildError::OutOfMemory { .. }) || !self.executor.fail_first() {
+            return error;
+        }
+        let (events, step) = (self.executor.env.events, StepId(self.id.0));
+        let looked = match self.executor.request.run.on_error {
+            OnError::Stop => Ok(()),
+            OnError::Shell => {
+                events.event(Event::Inspecting { step });
+                // The other steps are stopped by now; what they held is waited for.
+                let (defaults, cancel) = (self.executor.request.run, self.executor.env.cancel);
+                let run = Run { op, defaults, cancel, output: &|_, _| () };
+                let means = Means { threads: self.threads(), cancel, changed: None };
+                self.with_mounts((op, means), |mounts| inspect::shell(&run, &snapshot, mounts))
+            }
+            OnError::Keep => inspect::keep(self.executor.env.store, (op, below), snapshot)
+                .map(|image| events.event(Event::Kept { step, image })),
+        };
+        looked.err().unwrap_or(error)
+    }
+
+    /// Works with the mounts of `op`.
+    fn with_mounts<T>(
+        &self,
+        (op, means): (&RunOp, Means<'_>),
+        work: impl FnOnce(&mut MountSet) -> Result<T>,
+    ) -> Result<T> {
         let maker = MountMaker {
             sight: self.sight(),
             context: &|from| self.executor.context(from),
             defaults: self.executor.request.run,
             namespace: self.executor.plan.settings.cache_mount_namespace.as_deref(),
             stack_of: &|node| self.stack_of(node),
-            means: self.means(),
+            means,
         };
-        let mut mounts = maker.make(&op.mounts)?;
+        work(&mut maker.make(&op.mounts)?)
+    }
+
+    fn run(&self, op: &RunOp, snapshot: &ActiveSnapshot) -> Result<StepUsage> {
         let output = |stream: OutputStream, bytes: Vec<u8>| {
             self.executor.env.events.event(Event::Output { step: StepId(self.id.0), stream, bytes });
         };
         let run = Run { op, defaults: self.executor.request.run, cancel: &self.executor.stop, output: &output };
-        let usage = run.execute(snapshot, &mut mounts)?;
+        let usage = self.with_mounts((op, self.means()), |mounts| run.execute(snapshot, mounts))?;
         let cpu = Some(usage.user_time + usage.system_time);
         Ok(StepUsage { cpu, peak_memory: Some(usage.peak_memory), ..StepUsage::default() })
     }

@@ -15,6 +15,16 @@ use crate::suggest;
 /// The build argument that goes before the directive.
 const BUILD_ARG: &str = "BUILDKIT_DOCKERFILE_CHECK";
 
+/// Rules about the file as a whole: as for the reference, comments above an instruction do not switch them.
+const FILE_WIDE: [&str; 6] = [
+    "NoEmptyContinuation",
+    "ConsistentInstructionCasing",
+    "DuplicateStageName",
+    "ReservedStageName",
+    "InvalidDefaultArgInFrom",
+    "InvalidBaseImagePlatform",
+];
+
 /// A choice of rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Choice {
@@ -46,17 +56,17 @@ impl Config {
     /// Reads `skip=A,B|all;error=true;experimental=C|all`.
     ///
     /// # Errors
-    /// A key is unknown or a value is missing; the message says which.
+    /// A key is unknown or has no `=`; the message says which.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut config = Self::default();
-        for part in text.split(';').filter(|_| !text.trim().is_empty()) {
+        for part in text.splitn(3, ';').filter(|_| !text.trim().is_empty()) {
             let Some((key, value)) = part.split_once('=') else {
                 return Err(format!("`{}` is no `key=value`", part.trim()));
             };
             let value = value.trim();
             match key.trim() {
-                "skip" => config.skip = choice(value)?,
-                "experimental" => config.experimental = choice(value)?,
+                "skip" => config.skip = choice(value),
+                "experimental" => config.experimental = choice(value),
                 "error" => {
                     config.strict = parse_bool(value).ok_or(format!("`error` is true or false, not `{value}`"))?;
                 }
@@ -78,7 +88,7 @@ impl Config {
             });
         }
         match dockerfile.directives.iter().find(|directive| directive.name == DirectiveName::Check) {
-            Some(directive) => Self::read(&directive.value),
+            Some(directive) => Self::read(&read_part(&directive.value)),
             None => Ok(Self::default()),
         }
     }
@@ -125,7 +135,8 @@ impl Config {
 
     /// Whether `rule` applies to the statement at `span`, comments above it considered.
     pub(super) fn applies(&self, rule: &Rule, span: Span, dockerfile: &Dockerfile) -> bool {
-        let own = comments(dockerfile, span).iter().find_map(|comment| {
+        let comments = if FILE_WIDE.contains(&rule.name) { &[] } else { comments(dockerfile, span) };
+        let own = comments.iter().find_map(|comment| {
             let (key, value) = comment.value.split_once('=')?;
             let value = value.split_whitespace().next()?;
             key.trim().eq_ignore_ascii_case("check").then(|| Self::parse(value).ok())?
@@ -141,12 +152,17 @@ impl Config {
     }
 }
 
-fn choice(value: &str) -> Result<Choice, String> {
+fn choice(value: &str) -> Choice {
     match value {
-        "" => Err("a list of rules is empty".to_owned()),
-        "all" => Ok(Choice::All),
-        list => Ok(Choice::Some(list.split(',').map(|name| name.trim().to_owned()).collect())),
+        "all" => Choice::All,
+        list => Choice::Some(list.split(',').map(|name| name.trim().to_owned()).collect()),
     }
+}
+
+/// What the reference reads of a directive: the text up to its first blank.
+pub(super) fn read_part(directive: &Spanned<String>) -> Spanned<String> {
+    let text = directive.value.split(' ').next().unwrap_or_default();
+    Spanned::new(text.to_owned(), Span::new(directive.span.start, directive.span.start + text.len()))
 }
 
 /// The comments directly above the statement or `FROM` at `span`.
@@ -164,10 +180,10 @@ mod tests {
 
     #[test]
     fn texts() {
-        for text in ["", "skip=all", "skip=A, B;error=true", "error=false;experimental=all", "experimental=X"] {
+        for text in ["", "skip=all", "skip=", "skip=A, B;error=true", "error=false;skip=A;experimental=B;x"] {
             assert!(Config::parse(text).is_ok(), "{text}");
         }
-        for text in ["skip", "skip=", "error=maybe", "nope=1", "skip=A;;"] {
+        for text in ["skip", "error=maybe", "nope=1", "skip=A;;", "skip=A;"] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
         assert!(Config::parse("skip=A;error=true").expect("valid").is_strict());

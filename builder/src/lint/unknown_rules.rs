@@ -1,6 +1,6 @@
-//! Names in `skip=` and `experimental=` that no rule has: the reference takes no notice, and so does nobody else.
+//! What a switch says in vain: names that no rule has, and what stands after a blank. The reference takes no notice.
 
-use super::config::Config;
+use super::config::{Config, read_part};
 use super::rules::RULES;
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::Dockerfile;
@@ -15,7 +15,10 @@ pub(super) fn find(dockerfile: &Dockerfile) -> Vec<Diagnostic> {
     let statements = dockerfile.global_args.iter().chain(stages.clone().flat_map(|stage| &stage.statements));
     let comments = stages.flat_map(|stage| &stage.comments).chain(statements.flat_map(|s| &s.comments));
     let switches = comments.filter_map(switch);
-    directives.map(|directive| directive.value.clone()).chain(switches).flat_map(|text| unknown(&text)).collect()
+    let directives: Vec<_> = directives.map(|directive| &directive.value).collect();
+    let unread = directives.iter().filter_map(|text| unread(text)).collect::<Vec<_>>();
+    let read = directives.into_iter().map(read_part);
+    read.chain(switches).flat_map(|text| unknown(&text)).chain(unread).collect()
 }
 
 /// The part after `check=` of a comment that is a switch.
@@ -27,10 +30,18 @@ fn switch(comment: &Spanned<String>) -> Option<Spanned<String>> {
     (key.trim().eq_ignore_ascii_case("check") && Config::parse(value).is_ok()).then_some(found)
 }
 
+/// A directive is read up to its first blank.
+fn unread(directive: &Spanned<String>) -> Option<Diagnostic> {
+    let at = directive.span.start + directive.value.find(' ')?;
+    let span = Span::new(at, directive.span.end);
+    let diagnostic = Diagnostic::warning("unread-check", span, "the check directive is read up to its first blank");
+    Some(diagnostic.hint("write it without blanks, such as `skip=A,B;error=true`"))
+}
+
 fn unknown(text: &Spanned<String>) -> Vec<Diagnostic> {
     let Ok(config) = Config::parse(&text.value) else { return Vec::new() };
     let names = || RULES.iter().map(|rule| rule.name);
-    let unknown = config.names().filter(|name| names().all(|rule| rule != *name));
+    let unknown = config.names().filter(|name| !name.is_empty() && names().all(|rule| rule != *name));
     unknown
         .map(|name| {
             let start = text.span.start + text.value.find(name).unwrap_or(0);

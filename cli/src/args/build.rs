@@ -23,6 +23,17 @@ pub(crate) enum ProgressKind {
     Quiet,
 }
 
+/// What becomes of the sandbox of a `RUN` that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnErrorKind {
+    /// It goes.
+    Stop,
+    /// A shell with the same files, mounts and environment; the build ends with it.
+    Shell,
+    /// Its files become an image, for `dhow run`.
+    Keep,
+}
+
 /// How misses are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExplainKind {
@@ -53,7 +64,7 @@ pub(crate) enum FindingsFormat {
 }
 
 /// `dhow build`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct BuildArgs {
     /// Directory with the files that COPY and ADD may see; `-` for a tar or a Dockerfile on standard input; or the URL of
     /// a git repository (`#ref:dir`), a tar or a Dockerfile
@@ -99,7 +110,7 @@ pub(crate) struct BuildArgs {
     /// Print only the image's id
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Platform of the image, such as linux/amd64
+    /// Platform of the image, such as linux/amd64; several, separated by commas, give an image each under one name
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]
@@ -136,6 +147,9 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     #[arg(value_name = "FORM")]
     pub(crate) explain: Option<ExplainKind>,
+    /// When a RUN fails: a shell in its sandbox, or keep its files as an image
+    #[arg(long, value_enum, value_name = "ACTION", default_value = "stop")]
+    pub(crate) on_error: OnErrorKind,
     /// Check the Dockerfile and build nothing; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     pub(crate) check: bool,

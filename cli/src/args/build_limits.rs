@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 /// Limits of each `RUN`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct BuildLimits {
     /// Size of /dev/shm of RUN
     #[arg(long, value_name = "BYTES")]

@@ -135,6 +135,9 @@ pub(crate) struct InspectArgs {
     /// What the names are of: container, image, volume
     #[arg(long = "type", value_name = "TYPE", value_parser = ["container", "image", "volume"])]
     pub(crate) kind: Option<String>,
+    /// Of an image for several platforms, show that for this one
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// Accepted without effect on images; adds nothing to containers
     #[arg(short, long)]
     pub(crate) size: bool,

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use build::{BuildArgs, ExplainKind, FindingsFormat, FmtArgs, ParseArgs, ProgressKind, SquashKind};
+pub(crate) use build::{
+    BuildArgs, ExplainKind, FindingsFormat, FmtArgs, OnErrorKind, ParseArgs, ProgressKind, SquashKind,
+};
 pub(crate) use build_limits::BuildLimits;
 pub(crate) use cache::{
     BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
@@ -172,6 +174,9 @@ pub(crate) enum Command {
     /// The process behind a detached container; not for people
     #[command(hide = true)]
     SuperviseContainer(SuperviseArgs),
+    /// A small shell for sandboxes of images without one; not for people outside of them
+    #[command(hide = true)]
+    SandboxShell,
 }
 
 impl Command {
@@ -183,6 +188,7 @@ impl Command {
                 | Self::Parse(_)
                 | Self::Version(_)
                 | Self::Completion(_)
+                | Self::SandboxShell
                 | Self::Login(_)
                 | Self::Logout(_)
                 | Self::Registry(_)

@@ -23,6 +23,7 @@ mod push;
 mod rm;
 mod rmi;
 mod run;
+mod sandbox_shell;
 mod save;
 mod serve;
 mod stop;
@@ -78,6 +79,7 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Parse(args) => fmt::parse(&args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
+        Command::SandboxShell => sandbox_shell::run(),
         Command::SuperviseContainer(args) => run::supervise(app, &args),
     }
 }

@@ -162,6 +162,11 @@ fn interpreter(script: &Path) -> Result<Option<PathBuf>, FromHostError> {
     Ok(words.next().map(|word| PathBuf::from(OsStr::from_bytes(word))))
 }
 
+/// Whether the file is a program that needs no loader.
+pub(crate) fn is_static(path: &Path) -> bool {
+    matches!(Elf::read(path), Ok(Some(elf)) if elf.interpreter.is_none() && elf.needed.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::{OsStr, OsString};

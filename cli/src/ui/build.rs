@@ -166,10 +166,11 @@ impl BuildProgress {
         });
     }
 
-    /// Takes all bars away, and shows the whole log of the step that failed, which nobody has seen yet, or not in one
+    /// Takes all bars away, for good, and shows the whole log of the step that failed, which nobody has seen yet, or not in one
     /// piece.
     pub(crate) fn end(&self) {
         let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
         self.with(|state, _| {
             let Some((title, mut log)) = state.failed.take() else { return };
             output::say(&format!("------\n > {title}:"));

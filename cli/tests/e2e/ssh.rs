@@ -25,6 +25,7 @@ fn make_key(dhow: &Dhow, name: &str, options: &[&str]) -> PathBuf {
     let path = dhow.folder().join(name);
     let made = Command::new("ssh-keygen").args(["-q", "-C", name, "-f", text(&path)]).args(options).status();
     assert!(made.expect("ssh-keygen runs").success(), "{name}");
+    dhow.hand_over(&path);
     path
 }
 
@@ -64,6 +65,14 @@ fn keys_of_every_type_sign() {
     check_signature(&dhow, "rsa3072", &["-N", "", "-t", "rsa", "-b", "3072"]);
     check_signature(&dhow, "p256", &["-N", "", "-t", "ecdsa", "-b", "256"]);
     check_signature(&dhow, "p384", &["-N", "", "-t", "ecdsa", "-b", "384"]);
+}
+
+#[test]
+fn a_key_of_an_ordinary_user_signs() {
+    let dhow = need!(Dhow::as_ordinary_user());
+    need!(program("ssh-add"));
+    need!(import_client(&dhow));
+    check_signature(&dhow, "ed25519", &["-N", "", "-t", "ed25519"]);
 }
 
 #[test]

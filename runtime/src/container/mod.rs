@@ -17,6 +17,7 @@
 //! container goes through its supervisor's socket, since an ordinary user's next dhow lives in another user namespace
 //! and has no rights over it.
 
+mod attach;
 mod config;
 mod control;
 mod entries;
@@ -29,6 +30,7 @@ mod state;
 mod supervisor;
 mod terminal;
 
+pub use attach::run_attached;
 pub use config::ContainerConfig;
 pub use exec::ExecRequest;
 pub use handle::Container;

@@ -1,6 +1,5 @@
 //! `NoEmptyContinuation`: no line that continues another is empty.
 
-use crate::dockerfile::ast::Statement;
 use crate::lint::rule::{Finding, Rule, Standing, Subject};
 use crate::source::Span;
 
@@ -13,12 +12,17 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Finding> {
+    let file_end = subject.check.source.text().len().saturating_sub(1);
     let stages = subject.stages().iter().filter_map(|stage| {
-        let end = Span::new(stage.span.end, stage.span.end);
-        Some(finding(stage.empty_continuation?, stage.span, end))
+        let empty = stage.empty_continuation?;
+        Some(finding(empty, stage.span, last_line(empty, stage.span.end, file_end)))
     });
-    let statements = subject.all_statements();
-    let statements = statements.filter_map(|s| Some(finding(s.empty_continuation?, s.span, last_line(s))));
+    let statements = subject.all_statements().filter_map(|statement| {
+        let empty = statement.empty_continuation?;
+        let heredocs = statement.instruction.heredocs();
+        let end = heredocs.first().map_or(statement.span.end, |heredoc| heredoc.span.start.saturating_sub(1));
+        Some(finding(empty, statement.span, last_line(empty, end, file_end)))
+    });
     stages.chain(statements).collect()
 }
 
@@ -28,9 +32,9 @@ fn finding(empty: Span, instruction: Span, end: Span) -> Finding {
     finding.told_at(end).hint("take it out, or make it a comment")
 }
 
-/// The end of the statement's own lines, without heredocs.
-fn last_line(statement: &Statement) -> Span {
-    let heredocs = statement.instruction.heredocs();
-    let end = heredocs.first().map_or(statement.span.end, |heredoc| heredoc.span.start.saturating_sub(1));
+/// The last line of an instruction that ends at `end`, without its heredocs. After an empty line at the end of the file
+/// nothing comes any more.
+fn last_line(empty: Span, end: usize, file_end: usize) -> Span {
+    let end = if empty.start >= end { file_end } else { end };
     Span::new(end, end)
 }

@@ -3,6 +3,7 @@
 use dhow_builder::{Event, EventSink};
 
 use super::account::Account;
+use crate::output;
 use crate::ui::{BuildProgress, RawJson};
 
 /// Where a build's events go.
@@ -45,6 +46,15 @@ fn show(progress: &BuildProgress, event: Event) {
         Event::Output { step, bytes, .. } => progress.output(step.0, &bytes),
         Event::Finished { step, usage } => progress.finished(step.0, usage.elapsed),
         Event::Failed { step } => progress.failed(step.0),
+        Event::Inspecting { step } => {
+            progress.failed(step.0);
+            progress.end();
+            output::say("the step failed: this is a shell in its sandbox; the build ends when you leave it");
+        }
+        Event::Kept { image, .. } => {
+            let id = image.digest().short();
+            output::say(&format!("the step's files are kept as image {id}: `dhow run --rm -it {id} sh` looks at them"));
+        }
         // What else happens takes no time that a person would notice.
         _ => {}
     }

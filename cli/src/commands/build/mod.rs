@@ -13,6 +13,7 @@ mod made;
 mod metadata;
 mod named;
 mod output;
+mod platforms;
 mod request;
 mod ssh;
 mod summary;
@@ -55,6 +56,9 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     if let Some(call) = Call::parse(call)? {
         let options = Settings::new(app, args)?.options;
         return call.run(&Text::open(args)?, &options, tell(app, args));
+    }
+    if let Some(platforms) = platforms::several(args)? {
+        return platforms::run(app, args, &platforms);
     }
     let wishes = Wishes::new(app, args)?;
     let cancel = CancelToken::new();

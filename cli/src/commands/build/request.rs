@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use anyhow::Context;
 use dhow_builder::dockerfile::instruction::Network;
 use dhow_builder::plan::Options;
-use dhow_builder::{CacheUse, InsecureRuns, PullPolicy, RunDefaults};
+use dhow_builder::{CacheUse, InsecureRuns, OnError, PullPolicy, RunDefaults};
 use dhow_layer_store::oci::Platform;
 
 use super::limits;
@@ -15,9 +15,10 @@ use super::named::Named;
 use super::ssh::Agents;
 use super::unset;
 use crate::app::App;
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, OnErrorKind};
 use crate::environment::Environment;
 use crate::problem::Problem;
+use crate::wiring::own_shell;
 
 /// Steps at once for each processor, if nothing else is asked for: many only wait, for a network or for a disk.
 const JOBS_PER_CORE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
@@ -48,10 +49,9 @@ impl Settings {
     /// # Errors
     /// A value cannot be used.
     pub(super) fn new(app: &App, args: &BuildArgs) -> anyhow::Result<Self> {
-        let platform = args.platform.as_deref().map(|text| match text.contains(',') {
-            true => Err(Problem::usage("images for several platforms at once are not supported yet").into()),
-            false => text.parse::<Platform>().map_err(anyhow::Error::from),
-        });
+        // Of several, the one that asks about the Dockerfile gets the first.
+        let first = args.platform.as_deref().and_then(|text| text.split(',').next());
+        let platform = first.map(str::parse::<Platform>);
         let named = Named::parse(&args.build_contexts)?;
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
@@ -126,6 +126,12 @@ fn run_defaults(app: &App, args: &BuildArgs, agents: &Agents) -> anyhow::Result<
         secrets: secrets(&args.secrets, &app.environment)?,
         ssh: agents.sockets.clone(),
         insecure,
+        on_error: match args.on_error {
+            OnErrorKind::Stop => OnError::Stop,
+            OnErrorKind::Shell => OnError::Shell,
+            OnErrorKind::Keep => OnError::Keep,
+        },
+        own_shell: if args.on_error == OnErrorKind::Shell { own_shell() } else { None },
     })
 }
 

@@ -5,15 +5,21 @@ use dhow_layer_store::{Image, RefTarget};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::problem::Problem;
 
-/// The image `name`, if there is one.
+/// The image `name`, if there is one, and one for `platform` if that is given.
 ///
 /// # Errors
-/// The store is damaged, or an id is ambiguous.
-pub(crate) fn describe(app: &App, name: &str) -> anyhow::Result<Option<Value>> {
+/// The store is damaged, or an id is ambiguous; or the image is for other platforms.
+pub(crate) fn describe(app: &App, name: &str, platform: Option<&str>) -> anyhow::Result<Option<Value>> {
     let store = app.store()?;
     let Some(found) = store.find(name)? else { return Ok(None) };
-    let image = store.image(&found.image)?;
+    let image = match platform {
+        None => store.image(&found.image)?,
+        Some(platform) => store
+            .image_for(&found, &platform.parse()?)?
+            .ok_or_else(|| Problem::new(format!("the image `{name}` is not for the platform `{platform}`")))?,
+    };
     let references: Vec<_> =
         store.references()?.into_iter().filter(|(_, target)| target.stands_for(&image.id)).collect();
     let size = image.size()?;

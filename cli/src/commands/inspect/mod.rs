@@ -19,17 +19,21 @@ use crate::problem::Problem;
 use crate::report;
 
 /// Looks a name up; `None` if there is no such thing.
-type Lookup = fn(&App, &str) -> anyhow::Result<Option<Value>>;
+type Lookup = fn(&App, &InspectArgs, &str) -> anyhow::Result<Option<Value>>;
+
+const CONTAINER: Lookup = |app, _, name| container::describe(app, name);
+const IMAGE: Lookup = |app, args, name| image::describe(app, name, args.platform.as_deref());
+const VOLUME: Lookup = |app, _, name| volume::describe(app, name);
 
 /// `dhow inspect`: a container or, if there is none of that name, an image.
 pub(crate) fn run(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
     match args.kind.as_deref() {
         Some("image") => images(app, args),
         Some("container") => containers(app, args),
-        Some("volume") => show(app, args, "volume", volume::describe),
-        _ => show(app, args, "object", |app, name| {
-            for lookup in [container::describe, image::describe, volume::describe] {
-                if let Some(found) = lookup(app, name)? {
+        Some("volume") => show(app, args, "volume", VOLUME),
+        _ => show(app, args, "object", |app, args, name| {
+            for lookup in [CONTAINER, IMAGE, VOLUME] {
+                if let Some(found) = lookup(app, args, name)? {
                     return Ok(Some(found));
                 }
             }
@@ -40,12 +44,12 @@ pub(crate) fn run(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
 
 /// `dhow image inspect`
 pub(crate) fn images(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
-    show(app, args, "image", image::describe)
+    show(app, args, "image", IMAGE)
 }
 
 /// `dhow container inspect`
 pub(crate) fn containers(app: &App, args: &InspectArgs) -> anyhow::Result<Exit> {
-    show(app, args, "container", container::describe)
+    show(app, args, "container", CONTAINER)
 }
 
 /// Shows what was found, then says what was not.
@@ -53,7 +57,7 @@ fn show(app: &App, args: &InspectArgs, kind: &str, lookup: Lookup) -> anyhow::Re
     let mut exit = Exit::Success;
     let mut found = Vec::new();
     for name in &args.names {
-        match lookup(app, name) {
+        match lookup(app, args, name) {
             Ok(Some(value)) => found.push(value),
             Ok(None) => exit = report::report(&missing(kind, name).into()),
             Err(error) => exit = report::report(&error),
