@@ -1,5 +1,6 @@
 //! `--output`: where the image of a build goes. BuildKit's types and keys (docs.docker.com, "exporters").
 
+mod annotation;
 mod archive;
 mod deliver;
 mod fields;
