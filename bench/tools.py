@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 BASE = "bench-busybox"
@@ -184,10 +185,9 @@ class Registry:
     """docker-registry on a free loopback port."""
 
     def __init__(self, work):
-        self.folder = os.path.join(work, "registry")
+        self.folder = tempfile.mkdtemp(prefix="registry-", dir=work)
 
     def set_up(self):
-        os.makedirs(self.folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
