@@ -143,3 +143,16 @@ fn a_foreign_step_runs_where_an_emulator_is_registered_and_stops_the_build_where
     let _emulator = need!(Emulator::register(dhow.folder()));
     dhow.ok(arguments);
 }
+
+#[test]
+fn a_failure_of_one_platform_is_told_once() {
+    let dhow = Dhow::new();
+    need!(import_busybox(&dhow));
+    let dockerfile = "FROM --platform=$BUILDPLATFORM busybox\nRUN exit 3\n";
+    let folder = context(&dhow, "app", &[("Dockerfile", dockerfile)]);
+    let platforms = "linux/amd64,linux/arm64";
+    let finished = dhow.run(["build", "--format", "json", "--platform", platforms, text(&folder)]);
+    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    assert_eq!(finished.stdout.matches("exit code 3").count(), 1, "{}", finished.stdout);
+    assert!(!finished.stderr.contains("digest"), "{}", finished.stderr);
+}

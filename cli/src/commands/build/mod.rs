@@ -60,6 +60,11 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     if let Some(platforms) = platforms::several(args)? {
         return platforms::run(app, args, &platforms);
     }
+    Ok(build(app, args)?.err().unwrap_or(Exit::Success))
+}
+
+/// Builds one image and does with it what was asked for; or the exit of a failure that has been told.
+fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Result<ImageId, Exit>> {
     let wishes = Wishes::new(app, args)?;
     let cancel = CancelToken::new();
     let on_signal = cancel.clone();
@@ -78,11 +83,11 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     }
     let made = match made? {
         Outcome::Image(made) => made,
-        Outcome::Nothing(exit) => return Ok(exit),
+        Outcome::Nothing(exit) => return Ok(Err(exit)),
     };
     kept?;
     finish((app, args), &wishes, (&made, &account, &interrupt))?;
-    Ok(Exit::Success)
+    Ok(Ok(made.built.image))
 }
 
 /// What is done with an image that was built.

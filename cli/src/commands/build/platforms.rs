@@ -7,7 +7,6 @@ use anyhow::Context;
 use dhow_layer_store::oci::{ImageId, Platform, Reference};
 use dhow_layer_store::{RefTarget, Store};
 use serde_json::json;
-use tempfile::NamedTempFile;
 
 use crate::app::App;
 use crate::args::BuildArgs;
@@ -41,7 +40,13 @@ pub(super) fn several(args: &BuildArgs) -> anyhow::Result<Option<Vec<Platform>>>
 pub(super) fn run(app: &App, args: &BuildArgs, platforms: &[Platform]) -> anyhow::Result<Exit> {
     check(args)?;
     let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
-    let images = platforms.iter().map(|platform| build_for(app, args, platform)).collect::<anyhow::Result<_>>()?;
+    let mut images = Vec::new();
+    for platform in platforms {
+        match build_for(app, args, platform)? {
+            Ok(image) => images.push(image),
+            Err(exit) => return Ok(exit),
+        }
+    }
     let store = app.store()?;
     let target = target(&store, images)?;
     for name in &names {
@@ -59,20 +64,17 @@ pub(super) fn run(app: &App, args: &BuildArgs, platforms: &[Platform]) -> anyhow
     Ok(Exit::Success)
 }
 
-/// The image for one platform. It has no name.
-fn build_for(app: &App, args: &BuildArgs, platform: &Platform) -> anyhow::Result<ImageId> {
-    let id = NamedTempFile::new().context("cannot make a temporary file")?;
+/// The image for one platform, or the exit of a failure that has been told. It has no name.
+fn build_for(app: &App, args: &BuildArgs, platform: &Platform) -> anyhow::Result<Result<ImageId, Exit>> {
     let one = BuildArgs {
         platform: Some(platform.to_string()),
         tags: Vec::new(),
         push: false,
-        iidfile: Some(id.path().to_owned()),
+        iidfile: None,
         metadata_file: None,
         ..args.clone()
     };
-    super::run(app, &one).with_context(|| format!("cannot build for `{platform}`"))?;
-    let text = fs::read_to_string(id.path()).context("cannot read the image's id")?;
-    Ok(ImageId(text.trim().parse()?))
+    super::build(app, &one).with_context(|| format!("cannot build for `{platform}`"))
 }
 
 /// `--iidfile` and `--metadata-file`: the index that the first name has in its registry now.
