@@ -11,6 +11,9 @@ use dhow_builder::source::SourceFile;
 use dhow_layer_store::oci::ImageConfig;
 use serde_json::{Map, Value, json};
 
+#[path = "../../testdata/conformance/facts.rs"]
+mod facts_of_case;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/conformance")
 }
@@ -115,34 +118,13 @@ fn without_healthchecks(mut history: Value) -> Value {
     history
 }
 
-/// The recorded facts, with those of `dhow.json` in their place where dhow does something else on purpose.
-fn expected(case: &Path) -> Value {
-    let read = |name: &str| fs::read(case.join(name)).ok().map(|json| serde_json::from_slice(&json).expect("JSON"));
-    let mut facts = read("expected.json").expect("facts");
-    if let Some(own) = read("dhow.json") {
-        overlay(&mut facts, own);
-    }
-    facts
-}
-
-fn overlay(facts: &mut Value, own: Value) {
-    let (Value::Object(facts), Value::Object(own)) = (facts, own) else { return };
-    for (key, value) in own {
-        match (facts.get_mut(&key), value) {
-            (_, Value::Null) => drop(facts.remove(&key)),
-            (Some(old @ Value::Object(_)), value @ Value::Object(_)) => overlay(old, value),
-            (_, value) => drop(facts.insert(key, value)),
-        }
-    }
-}
-
 #[test]
 fn plans_agree_with_the_recorded_facts() {
     let mut failures = Vec::new();
     let cases = cases();
     assert!(cases.len() > 100, "the conformance cases were not found");
     for case in &cases {
-        let expected = expected(case);
+        let expected = facts_of_case::expected(case);
         if expected.get("error").is_some() {
             continue;
         }
@@ -197,7 +179,7 @@ fn errors_of_the_text_are_found_without_running_anything() {
     ];
     let mut accepted = Vec::new();
     for case in cases() {
-        let expected = expected(&case);
+        let expected = facts_of_case::expected(&case);
         let name = case.file_name().expect("a name").to_string_lossy().into_owned();
         if expected.get("error").is_some() && !runtime.contains(&name.as_str()) && plan(&case, &options(&case)).is_ok()
         {

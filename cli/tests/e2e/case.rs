@@ -7,6 +7,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+#[path = "../../../testdata/conformance/facts.rs"]
+mod facts_of_case;
+
 /// A conformance case on disk.
 pub(crate) struct Case {
     /// `topic/case`.
@@ -49,11 +52,7 @@ impl Case {
 
     /// The facts that dhow has to give: the recorded ones, but where it does something else on purpose.
     pub(crate) fn expected(&self) -> Value {
-        let mut expected = self.recorded();
-        if let Some(own) = self.json("dhow.json") {
-            overlay(&mut expected, own);
-        }
-        expected
+        facts_of_case::expected(&self.folder)
     }
 
     fn json(&self, name: &str) -> Option<Value> {
@@ -111,18 +110,6 @@ impl Case {
         arguments.extend(options.lines().map(str::to_owned));
         arguments.push(text(context));
         arguments
-    }
-}
-
-/// Puts the values of `own` in the place of those in `facts`; null takes one away. Objects are gone into.
-fn overlay(facts: &mut Value, own: Value) {
-    let (Value::Object(facts), Value::Object(own)) = (facts, own) else { return };
-    for (key, value) in own {
-        match (facts.get_mut(&key), value) {
-            (_, Value::Null) => drop(facts.remove(&key)),
-            (Some(old @ Value::Object(_)), value @ Value::Object(_)) => overlay(old, value),
-            (_, value) => drop(facts.insert(key, value)),
-        }
     }
 }
 
