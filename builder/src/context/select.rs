@@ -252,9 +252,11 @@ impl Walk<'_> {
             part.into_iter().try_for_each(|child| self.take(dir, child, entries))
         };
         std::thread::scope(|scope| {
-            let own = |part| move || -> Result<Vec<Entry>> {
-                let mut entries = Vec::new();
-                work(part, &mut entries).map(|()| entries)
+            let own = |part| {
+                move || -> Result<Vec<Entry>> {
+                    let mut entries = Vec::new();
+                    work(part, &mut entries).map(|()| entries)
+                }
             };
             let others: Vec<_> = parts.into_iter().map(|part| scope.spawn(own(part))).collect();
             work(first, entries)?;
