@@ -5,6 +5,7 @@
 //! kept elsewhere stay pointers.
 
 mod checkout;
+mod dates;
 mod dot_git;
 mod error;
 mod index;
@@ -22,9 +23,9 @@ use dhow_layer_store::{Root, Store};
 
 pub(crate) use error::GitError;
 
-use checkout::CheckoutPlan;
+use checkout::{CheckoutPlan, committed};
 use pack::Pack;
-use protocol::{RemoteRef, Session};
+use protocol::{Objects, RemoteRef, Session, Wanted};
 use submodules::Submodules;
 
 use crate::wiring::Remote;
@@ -67,6 +68,8 @@ impl Git<'_> {
 
     /// Writes the files of a commit, or of the request's directory in it, to `into`, which is empty.
     ///
+    /// The date of the commit, in seconds since 1970.
+    ///
     /// # Errors
     /// The repository or a submodule cannot be had; it holds names that no checkout may have.
     pub(crate) fn checkout(
@@ -74,16 +77,29 @@ impl Git<'_> {
         request: &GitRequest<'_>,
         checkout: &Checkout<'_>,
         into: &Root,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<i64> {
         let source = request.source;
         let job = Job { git: self, main: request, depth: 0 };
         let subdirectory = source.subdirectory.as_deref().map(Path::new);
-        let plan = CheckoutPlan { subdirectory, into, mtime: source.mtime.as_deref() };
+        let plan = CheckoutPlan { subdirectory, into };
         let done = job.run(&source.remote, &checkout.commit.commit, &plan)?;
         if checkout.keep_git_dir && subdirectory.is_none() {
             dot_git::write(into, &done.pack, &dot_git::State { source, commit: checkout.commit, index: &done.index })?;
         }
-        Ok(())
+        if source.mtime.as_deref() == Some("commit") {
+            dates::set_all(into, Path::new("."), done.date)?;
+        }
+        Ok(done.date)
+    }
+
+    /// The date of a commit, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The repository cannot be reached, or does not have the commit.
+    pub(crate) fn date(&self, request: &GitRequest<'_>, commit: &GitCommit) -> anyhow::Result<i64> {
+        let mut session = Session::open(self.remote, &request.source.remote, request.authorization)?;
+        let pack = session.fetch(Wanted { commit: &commit.commit, objects: Objects::Commit }, self.store.staging()?)?;
+        Ok(committed(&pack.commit(&commit.commit)?)?)
     }
 }
 
@@ -98,13 +114,14 @@ struct Job<'a> {
 struct Done {
     pack: Pack,
     index: Vec<index::Entry>,
+    date: i64,
 }
 
 impl Job<'_> {
     fn run(&self, remote: &str, commit: &str, plan: &CheckoutPlan<'_>) -> anyhow::Result<Done> {
         let scratch = self.git.store.staging()?;
         let mut session = Session::open(self.git.remote, remote, self.authorization(remote))?;
-        let pack = session.fetch(commit, scratch)?;
+        let pack = session.fetch(Wanted { commit, objects: Objects::All }, scratch)?;
         let written = checkout::run(&pack, commit, plan)?;
         if self.main.source.submodules != Some(false) && !written.submodules.is_empty() {
             let known = Submodules::parse(&written.gitmodules);
@@ -112,7 +129,7 @@ impl Job<'_> {
                 self.submodule(remote, &known, (module, plan))?;
             }
         }
-        Ok(Done { pack, index: written.index })
+        Ok(Done { pack, index: written.index, date: written.date })
     }
 
     fn submodule(
@@ -129,7 +146,7 @@ impl Job<'_> {
         }
         let url = submodules::resolve(parent, url);
         let into = plan.into.open_root(&module.path)?;
-        let below = CheckoutPlan { subdirectory: None, into: &into, mtime: plan.mtime };
+        let below = CheckoutPlan { subdirectory: None, into: &into };
         let job = Job { git: self.git, main: self.main, depth: self.depth + 1 };
         let done = job.run(&url, &module.commit, &below);
         done.map(drop).map_err(|error| error.context(format!("cannot get the submodule `{path}`")))

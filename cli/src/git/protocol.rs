@@ -28,6 +28,26 @@ pub(super) struct Session<'a> {
     transport: Transport<'a>,
     /// Whether the server sends commits without their past.
     is_shallow: bool,
+    /// Whether it leaves out objects that are not wanted.
+    is_filtering: bool,
+}
+
+/// What a fetch brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// The commit's name.
+    pub(super) commit: &'a str,
+    /// Which of its objects.
+    pub(super) objects: Objects,
+}
+
+/// Which objects of a commit are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// All.
+    All,
+    /// The commit alone; more may come.
+    Commit,
 }
 
 impl<'a> Session<'a> {
@@ -39,8 +59,9 @@ impl<'a> Session<'a> {
             None | Some("sha1") => {}
             Some(other) => return Err(GitError::ObjectFormat(other.to_owned()).into()),
         }
-        let is_shallow = value("fetch").is_some_and(|features| features.split(' ').any(|one| one == "shallow"));
-        Ok(Self { transport, is_shallow })
+        let can = |feature: &str| value("fetch").is_some_and(|all| all.split(' ').any(|one| one == feature));
+        let (is_shallow, is_filtering) = (can("shallow"), can("filter"));
+        Ok(Self { transport, is_shallow, is_filtering })
     }
 
     /// Those of the references `names` that there are.
@@ -62,8 +83,8 @@ impl<'a> Session<'a> {
         Ok(refs)
     }
 
-    /// The objects of a commit, in a pack below `scratch`.
-    pub(super) fn fetch(&mut self, commit: &str, scratch: StagingDir) -> anyhow::Result<Pack> {
+    /// Objects of a commit, in a pack below `scratch`.
+    pub(super) fn fetch(&mut self, wanted: Wanted<'_>, scratch: StagingDir) -> anyhow::Result<Pack> {
         let mut request = Vec::new();
         line(&mut request, "command=fetch");
         line(&mut request, AGENT);
@@ -73,7 +94,10 @@ impl<'a> Session<'a> {
         if self.is_shallow {
             line(&mut request, "deepen 1");
         }
-        line(&mut request, &format!("want {commit}\n"));
+        if wanted.objects == Objects::Commit && self.is_filtering {
+            line(&mut request, "filter tree:0");
+        }
+        line(&mut request, &format!("want {}\n", wanted.commit));
         line(&mut request, "done\n");
         flush(&mut request);
         let mut answer = self.transport.ask(&request)?;

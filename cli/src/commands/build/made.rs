@@ -54,7 +54,7 @@ pub(super) fn make(
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
     let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
-    let input = Input::open(args, &from)?;
+    let input = Input::open((args, &settings.options), &from)?;
     let contexts = Contexts::new(&settings.named, &from);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
@@ -92,11 +92,11 @@ pub(super) fn make(
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");
         match build_with(&BuildRequest { cache: CacheUse::Bypass, ..request }, &NoEvents) {
-            Ok(again) => Verification { store: &store, known: &known, dates: dates(&settings) }
+            Ok(again) => Verification { store: &store, known: &known, dates: dates(&built) }
                 .run((&built, &again), &input.dockerfile)?,
             Err(error) => return failed(&error),
         }
-        say(wishes, verdict(dates(&settings)));
+        say(wishes, verdict(dates(&built)));
     }
     let is_new = !known.contains(&built.image);
     Ok(Outcome::Image(Box::new(Made { built, dockerfile: input.dockerfile, is_new })))
@@ -141,10 +141,10 @@ fn say(wishes: &Wishes, text: &str) {
     }
 }
 
-fn dates(settings: &Settings) -> Dates {
-    match settings.options.build_args.get("SOURCE_DATE_EPOCH").is_some_and(|epoch| !epoch.is_empty()) {
-        true => Dates::Compare,
-        false => Dates::Ignore,
+fn dates(built: &Built) -> Dates {
+    match built.epoch {
+        Some(_) => Dates::Compare,
+        None => Dates::Ignore,
     }
 }
 
