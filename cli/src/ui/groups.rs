@@ -6,8 +6,10 @@ use std::io::{Read, Seek, Write};
 
 use tempfile::SpooledTempFile;
 
+use super::cells::one_line;
 use crate::environment::Environment;
 use crate::output;
+use crate::random;
 
 /// Whose logs they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +29,19 @@ impl Ci {
         environment.get("GITLAB_CI").map(|_| Self::GitLab)
     }
 
-    fn begin(self, step: usize, title: &str) -> String {
+    /// The line that opens a section of this name, which is not used again.
+    fn begin(self, name: &str, title: &str) -> String {
+        let title = one_line(title);
         match self {
-            Self::GitHub => format!("::group::{}", escaped(title)),
-            Self::GitLab => format!("\x1b[0Ksection_start:{}:dhow_step_{step}[collapsed=true]\r\x1b[0K{title}", now()),
+            Self::GitHub => format!("::group::{}", escaped(&title)),
+            Self::GitLab => format!("\x1b[0Ksection_start:{}:{name}[collapsed=true]\r\x1b[0K{title}", now()),
         }
     }
 
-    fn end(self, step: usize) -> String {
+    fn end(self, name: &str) -> String {
         match self {
             Self::GitHub => "::endgroup::".to_owned(),
-            Self::GitLab => format!("\x1b[0Ksection_end:{}:dhow_step_{step}\r\x1b[0K", now()),
+            Self::GitLab => format!("\x1b[0Ksection_end:{}:{name}\r\x1b[0K", now()),
         }
     }
 }
@@ -71,12 +75,30 @@ pub(super) struct Groups {
     waiting: BTreeMap<usize, Waiting>,
     /// Lines of no group, for the end of the one that is open.
     after: Vec<String>,
+    /// What makes the names of sections this build's, and the end of what holds no commands unforeseeable.
+    token: String,
     say: fn(&str),
 }
 
 impl Groups {
     pub(super) fn new(ci: Ci) -> Self {
-        Self { ci, open: None, waiting: BTreeMap::new(), after: Vec::new(), say: output::say }
+        // A system without random bytes is no reason to show nothing.
+        let token = random::hex(16).unwrap_or_else(|_| format!("{}", std::process::id()));
+        Self { ci, open: None, waiting: BTreeMap::new(), after: Vec::new(), token, say: output::say }
+    }
+
+    /// What is written from now on is no command to the service, whatever it looks like.
+    pub(super) fn stop_commands(&self) {
+        if self.ci == Ci::GitHub {
+            (self.say)(&format!("::stop-commands::{}", self.token));
+        }
+    }
+
+    /// Commands are heard again.
+    pub(super) fn resume_commands(&self) {
+        if self.ci == Ci::GitHub {
+            (self.say)(&format!("::{}::", self.token));
+        }
     }
 
     /// A step begins.
@@ -123,13 +145,17 @@ impl Groups {
 
     fn show(&mut self, step: usize, title: &str) {
         self.open = Some(step);
-        (self.say)(&self.ci.begin(step, title));
+        (self.say)(&self.ci.begin(&self.section(step), title));
     }
 
     fn close(&mut self, step: usize) {
         self.open = None;
-        (self.say)(&self.ci.end(step));
+        (self.say)(&self.ci.end(&self.section(step)));
         std::mem::take(&mut self.after).iter().for_each(|line| (self.say)(line));
+    }
+
+    fn section(&self, step: usize) -> String {
+        format!("dhow_{}_{}", self.token, step + 1)
     }
 
     /// Shows a step that had to wait, with all that it has written.
