@@ -1,6 +1,6 @@
 //! `dhow image prune`, `container prune`, `volume prune`, `system prune`: removes what nobody uses.
 
-use dhow_layer_store::{CacheItem, CachePrune, Image, Store, SweepOptions};
+use dhow_layer_store::{CacheItem, CachePrune, Image, Store, SweepOptions, Swept};
 use jiff::Timestamp;
 
 use super::run::{self, Volumes};
@@ -83,13 +83,15 @@ pub(crate) fn system(app: &App, args: &SystemPruneArgs) -> anyhow::Result<Exit> 
     if args.volumes {
         print_list("Deleted Volumes", &prune_volumes(app)?)?;
     }
-    prune_cache(&app.store()?, choice)?;
-    finish(app)?;
+    report(prune_cache(&app.store()?, choice)?)?;
     Ok(Exit::Success)
 }
 
 fn finish(app: &App) -> anyhow::Result<()> {
-    let swept = sweep(&app.store()?)?;
+    report(sweep(&app.store()?)?)
+}
+
+fn report(swept: Swept) -> anyhow::Result<()> {
     output::println(&format!("Total reclaimed space: {}", human::size(swept.bytes)))
 }
 
@@ -138,8 +140,9 @@ fn prune_images(app: &App, choice: Choice, filters: &Filters) -> anyhow::Result<
             store.untag(name)?;
             removed.push(format!("untagged: {}", name.familiar()));
         }
-        store.remove_image(&image.id)?;
-        removed.push(format!("deleted: {}", image.id));
+        if store.remove_image(&image.id)? {
+            removed.push(format!("deleted: {}", image.id));
+        }
     }
     Ok(removed)
 }
@@ -166,9 +169,8 @@ fn prune_volumes(app: &App) -> anyhow::Result<Vec<String>> {
     Ok(removed)
 }
 
-/// What the records had goes with the sweep that follows.
-fn prune_cache(store: &Store, choice: Choice) -> anyhow::Result<()> {
+/// Removes what images do not share, or all, and what nothing refers to any more.
+fn prune_cache(store: &Store, choice: Choice) -> anyhow::Result<Swept> {
     let choose = |item: &CacheItem| choice == Choice::Unused || !item.shared;
-    store.prune_cache(&CachePrune { choose: &choose, keep: 0, sweep: SweepOptions::default() })?;
-    Ok(())
+    Ok(store.prune_cache(&CachePrune { choose: &choose, keep: 0, sweep: SweepOptions::default() })?.swept)
 }

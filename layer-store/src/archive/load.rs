@@ -14,6 +14,7 @@ use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer_entry::LayerId;
+use crate::leases::Leased;
 use crate::oci::{Compression, Descriptor, Digest, DigestWriter, ImageId, MediaType, Reference};
 use crate::store::Store;
 
@@ -150,6 +151,7 @@ fn docker_layer(compression: Compression) -> MediaType {
 
 /// Makes a member a blob.
 fn put_member(store: &Store, member: &Member) -> Result<()> {
+    store.leases().take(Leased::blob(&member.digest))?;
     let target = store.blob_path(&member.digest);
     if target.exists() {
         return Ok(());
