@@ -38,5 +38,6 @@ mod sharing;
 mod skip;
 mod spring_boot;
 mod ssh;
+mod sweeps;
 mod user;
 mod web;
