@@ -5,6 +5,7 @@
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::find::Found;
+use crate::leases::Leased;
 use crate::oci::{ImageId, Reference};
 use crate::store::Store;
 
@@ -92,13 +93,41 @@ impl Store {
         Ok(removed)
     }
 
+    /// Removes the image if it has no name; what was removed. One that another process has just made stays.
+    ///
+    /// # Errors
+    /// An entry is damaged, or the file system refuses.
+    pub fn remove_nameless(&self, image: &ImageId) -> Result<Vec<Removed>> {
+        let _lock = durable::lock_directory(&self.path("images"))?;
+        let goes = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
+        Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
+    }
+
+    /// Removes the image with all its names; what was removed. One that another process has just made stays, with its names.
+    ///
+    /// # Errors
+    /// An entry is damaged, or the file system refuses.
+    pub fn remove_with_names(&self, image: &ImageId) -> Result<Vec<Removed>> {
+        let _lock = durable::lock_directory(&self.path("images"))?;
+        let names = self.names_of(image)?;
+        if self.image_record(image)?.is_none() || self.leases().is_held_elsewhere(Leased::image(image))? {
+            return Ok(Vec::new());
+        }
+        let mut removed = self.untag_all(names)?;
+        match self.forget_image(image)? {
+            true => removed.push(Removed::Deleted(*image)),
+            false => self.note_left(image),
+        }
+        Ok(removed)
+    }
+
     /// The images for other platforms that the names stand for.
     fn others_of(&self, names: &[Reference]) -> Result<Vec<ImageId>> {
         let targets = names.iter().map(|name| self.resolve(name)).collect::<Result<Vec<_>>>()?;
         Ok(targets.into_iter().flatten().flat_map(|target| target.others).collect())
     }
 
-    /// Removes those of the images that have no name any more, and no container.
+    /// Removes those of the images that have no name any more, and no container. The lock of `images` is held.
     fn forget_nameless(&self, images: &[ImageId], containers: &[ContainerUse]) -> Result<Vec<Removed>> {
         let mut removed = Vec::new();
         for image in images {

@@ -1,6 +1,6 @@
 //! `dhow image prune`, `container prune`, `volume prune`, `system prune`: removes what nobody uses.
 
-use dhow_layer_store::{CacheItem, CachePrune, Image, Store, SweepOptions, Swept};
+use dhow_layer_store::{CacheItem, CachePrune, Image, Removed, Store, SweepOptions, Swept};
 use jiff::Timestamp;
 
 use super::run::{self, Volumes};
@@ -105,9 +105,14 @@ fn print_list(title: &str, removed: &[String]) -> anyhow::Result<()> {
 fn prune_containers(app: &App) -> anyhow::Result<Vec<String>> {
     let mut removed = Vec::new();
     for container in app.containers()?.list()? {
-        if !container.is_running() {
-            run::remove(app, &container)?;
-            removed.push(container.config().id.clone());
+        if container.is_in_use() {
+            continue;
+        }
+        match run::remove(app, &container) {
+            Ok(()) => removed.push(container.config().id.clone()),
+            // Somebody has just removed or started it.
+            Err(_) if container.is_in_use() || !container.directory().exists() => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(removed)
@@ -129,20 +134,19 @@ fn prune_images(app: &App, choice: Choice, filters: &Filters) -> anyhow::Result<
     let references = store.references()?;
     let mut removed = Vec::new();
     for image in store.images()? {
-        let names: Vec<_> = references.iter().filter(|(_, target)| target.stands_for(&image.id)).collect();
-        let goes = !used.contains(&image.id)
-            && (choice == Choice::Unused || names.is_empty())
-            && takes(&image, filters, until);
-        if !goes {
+        let is_named = references.iter().any(|(_, target)| target.stands_for(&image.id));
+        let goes = !used.contains(&image.id) && (choice == Choice::Unused || !is_named);
+        if !goes || !takes(&image, filters, until) {
             continue;
         }
-        for (name, _) in names {
-            store.untag(name)?;
-            removed.push(format!("untagged: {}", name.familiar()));
-        }
-        if store.remove_image(&image.id)? {
-            removed.push(format!("deleted: {}", image.id));
-        }
+        let gone = match choice {
+            Choice::Unused => store.remove_with_names(&image.id)?,
+            Choice::Nameless => store.remove_nameless(&image.id)?,
+        };
+        removed.extend(gone.into_iter().map(|gone| match gone {
+            Removed::Untagged(name) => format!("untagged: {}", name.familiar()),
+            Removed::Deleted(id) => format!("deleted: {id}"),
+        }));
     }
     Ok(removed)
 }

@@ -153,6 +153,6 @@ fn old_downloads_go_and_new_ones_stay() {
     let blob = Descriptor::of(MediaType::OciLayer, b"content");
     drop(store.resume_blob(&blob).expect("begin"));
     assert_eq!(store.sweep(SweepOptions::default()).expect("sweep").partials, 0);
-    let now = SweepOptions { keep_partial: Duration::ZERO, ..SweepOptions::default() };
+    let now = SweepOptions { keep_partial: Duration::ZERO };
     assert_eq!(store.sweep(now).expect("sweep").partials, 1);
 }
