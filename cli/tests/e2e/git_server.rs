@@ -1,7 +1,9 @@
 //! Two repositories, and servers of them that are git's own: its daemon, and its CGI behind lighttpd.
 
 use std::fs;
-use std::net::TcpStream;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -103,6 +105,32 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A daemon from before version 2 of the protocol: `git upload-pack` for each connection, which hears of no version. It
+/// answers `connections` of them.
+pub(crate) fn old_daemon(folder: &Path, connections: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let folder = folder.to_owned();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(connections) {
+            let mut stream = stream.expect("a connection");
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).expect("a packet");
+            let length = usize::from_str_radix(std::str::from_utf8(&length).expect("digits"), 16).expect("digits");
+            let mut request = vec![0; length - 4];
+            stream.read_exact(&mut request).expect("a packet");
+            let path = request.split(|byte| *byte == 0).next().expect("a command");
+            let path = std::str::from_utf8(path).expect("UTF-8").trim_start_matches("git-upload-pack /");
+            let mut command = Command::new("git");
+            command.args(["-c", "safe.directory=*", "upload-pack"]).arg(folder.join(path)).env_remove("GIT_PROTOCOL");
+            let output = OwnedFd::from(stream.try_clone().expect("a second handle"));
+            command.stdin(OwnedFd::from(stream)).stdout(output).stderr(Stdio::null());
+            command.status().expect("git runs");
+        }
+    });
+    port
 }
 
 /// git's CGI behind a web server.

@@ -23,6 +23,7 @@ mod exit_codes;
 mod facts;
 mod findings;
 mod git;
+mod git_old;
 mod git_server;
 mod interop;
 mod interrupt;
