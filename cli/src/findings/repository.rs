@@ -12,8 +12,8 @@ const CHECKOUTS: [&str; 2] = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR"];
 pub(super) fn from_top(name: &str, environment: &Environment) -> String {
     let as_it_is = || name.strip_prefix("./").unwrap_or(name).to_owned();
     let Ok(file) = Path::new(name).canonicalize() else { return as_it_is() };
-    let told = CHECKOUTS.iter().filter_map(|variable| environment.path(variable)?.canonicalize().ok());
-    let top = told.filter(|top| file.starts_with(top)).next().or_else(|| top_of(&file));
+    let mut told = CHECKOUTS.iter().filter_map(|variable| environment.path(variable)?.canonicalize().ok());
+    let top = told.find(|top| file.starts_with(top)).or_else(|| top_of(&file));
     let inside = top.as_deref().and_then(|top| file.strip_prefix(top).ok()?.to_str());
     inside.map_or_else(as_it_is, str::to_owned)
 }
