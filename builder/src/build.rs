@@ -11,6 +11,7 @@ use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
+use crate::epoch::settle;
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
 use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
@@ -31,6 +32,8 @@ pub struct Built {
     /// The layers that the target's steps made, lowest first, as they were before `SOURCE_DATE_EPOCH` or `--squash` made
     /// others of them.
     pub layers: Vec<BuiltLayer>,
+    /// The date that `SOURCE_DATE_EPOCH` stands for, in seconds since 1970.
+    pub epoch: Option<i64>,
 }
 
 /// A layer that a step of the target made, now or in an earlier build.
@@ -54,6 +57,11 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
         return Err(wrong(&parsed, request, &Bases::new()));
     }
     warn(request, env, &parsed.diagnostics);
+    let settled = settle(&parsed.dockerfile, (request, env)).map_err(|error| match error {
+        BuildError::Dockerfile(_) => wrong(&parsed, request, &Bases::new()),
+        other => other,
+    })?;
+    let request = &BuildRequest { options: &settled.options, ..*request };
     let nearest = |error| with_nearest_stage(error, &parsed.dockerfile);
     let mut images = resolve_bases(&parsed, request, env).map_err(nearest)?;
     let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
@@ -64,7 +72,7 @@ pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
     check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
-    let contexts = open_contexts(&plan, env)?;
+    let contexts = open_contexts(&plan, env, settled.contexts)?;
     let built = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
     Ok(Built { findings, ..built })
 }
@@ -154,11 +162,16 @@ fn with_nearest_stage(mut error: BuildError, dockerfile: &Dockerfile) -> BuildEr
     error
 }
 
-/// Opens the named contexts whose files the plan needs.
-fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, BuildContext>> {
-    let mut contexts = BTreeMap::new();
+/// Opens the named contexts whose files the plan needs, apart from those that are open.
+fn open_contexts(
+    plan: &Plan,
+    env: BuildEnv<'_>,
+    mut contexts: BTreeMap<String, BuildContext>,
+) -> Result<BTreeMap<String, BuildContext>> {
     for node in &plan.nodes {
-        if let Op::NamedContext(name) = &node.op {
+        if let Op::NamedContext(name) = &node.op
+            && !contexts.contains_key(name)
+        {
             env.cancel.check()?;
             let opened = env.contexts.files(name);
             let opened = opened.map_err(|source| BuildError::Context { name: name.clone(), source })?;

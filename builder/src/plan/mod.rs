@@ -30,8 +30,9 @@ mod stages;
 mod unneeded;
 mod unset;
 
+pub use epoch::{Epoch, epoch};
 pub use git::GitSource;
-pub use graph::{Epoch, Node, NodeId, Plan, Settings};
+pub use graph::{Node, NodeId, Plan, Settings};
 pub use lower::lower;
 pub(crate) use lower::observe;
 pub use mode::{Bits, Change, FileKind, Mode, Operator};
@@ -40,7 +41,7 @@ pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
     RunOp, Script, WorkdirOp,
 };
-pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
+pub use options::{ContextKind, KnownEpoch, Options, PROXY_ARGS, Selection};
 pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
 pub use unset::Unset;

@@ -13,9 +13,10 @@ use super::input::decompressed;
 use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::layer::HashSink;
 use crate::layer_entry::LayerId;
 use crate::leases::Leased;
-use crate::oci::{Compression, Descriptor, Digest, DigestWriter, ImageId, MediaType, Reference};
+use crate::oci::{Compression, Descriptor, Digest, ImageId, MediaType, Reference};
 use crate::store::Store;
 
 /// An image that was loaded.
@@ -92,11 +93,10 @@ fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
     let (digest, size) = match compression {
         Compression::None => (layer.member.digest, layer.member.size),
         _ => {
-            let mut out = DigestWriter::new(io::sink());
+            let mut out = HashSink::new();
             let copied = io::copy(&mut content, &mut out);
             copied.map_err(|source| ArchiveProblem::DamagedLayer { name: name(), source })?;
-            let (_, digest, size) = out.finish();
-            (digest, size)
+            out.finish()
         }
     };
     let expected = *layer.diff_id.digest();

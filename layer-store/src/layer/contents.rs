@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::pipe::{self, PipeReader};
 use super::unsynced::{self, State};
-use super::{Compressor, Decompressor, Whiteouts, pack, unpack};
+use super::{Compressor, Decompressor, HashSink, Whiteouts, pack, unpack};
 use crate::blob::BlobReader;
 use crate::durable;
 use crate::oci::{Compression, Descriptor, DiffId, Digest, DigestWriter, MediaType};
@@ -100,7 +100,7 @@ impl Layer {
             State::Doubtful if self.entry()?.onto.is_some() => Err(Error::LayerLost(self.id().to_string())),
             State::Doubtful => {
                 let root = self.open_root(path)?;
-                let (_, digest, _) = pack(&root, DigestWriter::new(io::sink()))?.finish();
+                let (digest, _) = pack(&root, HashSink::new())?.finish();
                 if self.known_diff_id()? != Some(DiffId(digest)) {
                     return Err(Error::LayerLost(self.id().to_string()));
                 }
@@ -131,7 +131,7 @@ impl Layer {
             return Ok(known);
         }
         let files = self.open_files()?;
-        let (_, digest, size) = pack(&files, DigestWriter::new(io::sink()))?.finish();
+        let (digest, size) = pack(&files, HashSink::new())?.finish();
         self.note_diff_id(DiffId(digest), size)?;
         Ok(DiffId(digest))
     }

@@ -1,7 +1,6 @@
 //! `dhow build`: a Dockerfile and a context become an image with names.
 
 mod account;
-mod annotate;
 mod call;
 mod context;
 mod dockerfile;
@@ -118,8 +117,8 @@ fn finish(
 }
 
 /// What the rules found, after the build.
-fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyhow::Result<()> {
-    if let Some(document) = findings::document(tell.format, std::slice::from_ref(findings)) {
+fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell<'_>) -> anyhow::Result<()> {
+    if let Some(document) = findings::document(tell, std::slice::from_ref(findings)) {
         return out::print(&document);
     }
     match findings.found.len() {
@@ -131,8 +130,8 @@ fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyho
     Ok(())
 }
 
-fn tell(app: &App, args: &BuildArgs) -> Tell {
-    Tell { format: args.format, paint: paint(&app.environment) }
+fn tell<'a>(app: &'a App, args: &BuildArgs) -> Tell<'a> {
+    Tell { format: args.format, paint: paint(&app.environment), environment: &app.environment }
 }
 
 /// Colours for a person at a terminal who did not ask for none.
