@@ -99,7 +99,8 @@ impl Store {
     /// An entry is damaged, or the file system refuses.
     pub fn remove_nameless(&self, image: &ImageId) -> Result<Vec<Removed>> {
         let _lock = durable::lock_directory(&self.path("images"))?;
-        let goes = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
+        let goes =
+            self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 

@@ -182,7 +182,8 @@ fn check_version(root: &Path) -> Result<()> {
 /// Makes a store of version 1 one of version 2. A dhow that knows version 1 only has `lock` as long as it uses the store.
 fn take_over(root: &Path, version: &Path) -> Result<()> {
     let path = root.join("lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
+    let lock =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
     match lock.try_lock() {
         Ok(()) => durable::write(root, version, VERSION.as_bytes()),
         Err(TryLockError::WouldBlock) => Err(Error::InUse(root.to_owned())),

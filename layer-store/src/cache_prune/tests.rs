@@ -167,7 +167,10 @@ fn images_that_lost_their_name_belong_to_the_budget() {
     let pruned: Vec<_> = other.prune_cache(&all).expect("prune").items.iter().map(name).collect();
     assert!(pruned.is_empty(), "who made the images may name them yet, and has their layers: {pruned:?}");
     let store = store.restarted();
-    assert_eq!(prune(&store, total - 1, &|_| true), ["step 0".to_owned(), format!("{:?}", CacheItemKind::Image(images[0]))]);
+    assert_eq!(
+        prune(&store, total - 1, &|_| true),
+        ["step 0".to_owned(), format!("{:?}", CacheItemKind::Image(images[0]))]
+    );
     assert!(!lost.exists() && store.image(&images[0]).is_err());
     assert_eq!(layers(&store), 3);
     assert_eq!(prune(&store, 1, &|_| true), ["step 2".to_owned(), format!("{:?}", CacheItemKind::Image(images[2]))]);
