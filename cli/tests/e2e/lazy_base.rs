@@ -131,6 +131,7 @@ fn a_copy_onto_an_image_that_was_imported_sees_it() {
     let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {name}\nCOPY Dockerfile /app/\n"))]);
     let copied = dhow.folder().join("out");
     dhow.ok(["build", "-q", "-o", text(&copied), text(&folder)]);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(copied.join("app")).expect("it").permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(copied.join("app")).expect("it").permissions());
     assert_eq!(mode & 0o777, 0o700);
 }
