@@ -35,7 +35,7 @@ pub use git::GitSource;
 pub use graph::{Node, NodeId, Plan, Settings};
 pub use lower::lower;
 pub(crate) use lower::observe;
-pub use mode::{Bits, Change, FileKind, Mode, Operator};
+pub use mode::{Change, FileKind, Mode, Operator};
 pub use mount::{Mount, MountKind, Ownership, Sharing};
 pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
