@@ -15,6 +15,7 @@ use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer::HashSink;
 use crate::layer_entry::LayerId;
+use crate::leases::Leased;
 use crate::oci::{Compression, Descriptor, Digest, ImageId, MediaType, Reference};
 use crate::store::Store;
 
@@ -150,6 +151,7 @@ fn docker_layer(compression: Compression) -> MediaType {
 
 /// Makes a member a blob.
 fn put_member(store: &Store, member: &Member) -> Result<()> {
+    store.leases().take(Leased::blob(&member.digest))?;
     let target = store.blob_path(&member.digest);
     if target.exists() {
         return Ok(());

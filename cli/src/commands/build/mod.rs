@@ -37,6 +37,7 @@ use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupt;
 use crate::output as out;
 use crate::ui::Mode;
+use crate::wiring::BuildUse;
 
 use account::Account;
 use call::Call;
@@ -75,8 +76,8 @@ fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Result<ImageId, Exit>> {
         Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
         _ => None,
     };
-    // What was found in the cache has not made it larger.
-    let kept = if account.ran() { wishes.budget.enforce(&store, account.written()) } else { Ok(()) };
+    let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
+    let kept = wishes.budget.enforce(&store, used);
     if args.explain == Some(ExplainKind::Json) {
         tell_result(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
     }
