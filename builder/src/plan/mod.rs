@@ -10,12 +10,14 @@ mod epoch;
 mod git;
 mod graph;
 mod history;
+mod join;
 mod lower;
 mod mode;
 mod mount;
 pub(crate) mod observation;
 mod op;
 mod options;
+mod platform;
 mod port;
 mod problems;
 mod quote;
@@ -31,7 +33,8 @@ mod unneeded;
 mod unset;
 
 pub use git::GitSource;
-pub use graph::{Epoch, Node, NodeId, Plan, Settings};
+pub use graph::{Epoch, Node, NodeId, Plan, PlannedImage, Settings};
+pub use join::join;
 pub use lower::lower;
 pub(crate) use lower::observe;
 pub use mode::{Bits, Change, FileKind, Mode, Operator};
@@ -40,7 +43,7 @@ pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
     RunOp, Script, WorkdirOp,
 };
-pub use options::{ContextKind, Options, PROXY_ARGS, Selection};
+pub use options::{ContextKind, Options, PROXY_ARGS, Selection, StepNames};
 pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
 pub use unset::Unset;
