@@ -53,7 +53,7 @@ pub use image::Image;
 pub use image_index::{ImageIndex, IndexEntry, IndexPlan};
 pub use import::{ImportOptions, image_from_layer, import_dir, import_tar};
 pub use ingest::BlobIngest;
-pub use layer::{Compressor, Decompressor, PipeReader, TarStream, Unpacked, Whiteouts, unpack, write_tree};
+pub use layer::{Compressor, Decompressor, PipeReader, TarStream, Unpacked, Whiteouts, unpack, write_trees};
 pub use layer_entry::{Layer, LayerId, Stack};
 pub use options::{SnapshotterChoice, StoreOptions};
 pub use packing::{Dialect, ExistingBlobs, Packing};

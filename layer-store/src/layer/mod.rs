@@ -18,7 +18,7 @@ pub use compress::Compressor;
 pub use contents::TarStream;
 pub(crate) use contents::level_of;
 pub use decompress::Decompressor;
-pub use pack::write_tree;
+pub use pack::write_trees;
 pub(crate) use pack::{pack, pack_until};
 pub use pipe::PipeReader;
 pub(crate) use pipe::pack_hashed;

@@ -16,15 +16,18 @@ const NAME: usize = 60;
 /// # Errors
 /// A layer cannot be read.
 pub(super) fn tell(store: &Store, made: &Made, account: &Account) -> anyhow::Result<()> {
-    let lines = weight::lines(store, &made.built, &made.dockerfile)?;
-    let findings = Findings::of(store, &lines, &|step| account.executed(step))?;
-    let mut text = table(account, &lines);
-    text.push(format!(
-        "Image: {} in {} layers",
-        human::size(store.image(&made.built.image)?.size()?),
-        store.image(&made.built.image)?.layers.len()
-    ));
-    text.extend(findings.text(&lines));
+    let lines = |built| weight::lines(store, built, &made.dockerfile);
+    let lines = made.built.iter().map(lines).collect::<anyhow::Result<Vec<Vec<Line>>>>()?;
+    let mut text = table(account, &lines.concat());
+    for (built, lines) in made.built.iter().zip(&lines) {
+        let image = store.image(&built.image)?;
+        let what = match made.built.len() {
+            1 => "Image".to_owned(),
+            _ => image.config.platform().to_string(),
+        };
+        text.push(format!("{what}: {} in {} layers", human::size(image.size()?), image.layers.len()));
+        text.extend(Findings::of(store, lines, &|step| account.executed(step))?.text(lines));
+    }
     output::say(&text.join("\n"));
     Ok(())
 }
