@@ -35,11 +35,7 @@ pub(crate) fn assemble(executor: &Executor<'_>, plan: &PlannedImage) -> Result<B
 }
 
 /// The layers that the steps made, before anything became of them.
-fn built_layers(
-    executor: &Executor<'_>,
-    plan: &PlannedImage,
-    (stack, from_base): (&Stack, usize),
-) -> Vec<BuiltLayer> {
+fn built_layers(executor: &Executor<'_>, plan: &PlannedImage, (stack, from_base): (&Stack, usize)) -> Vec<BuiltLayer> {
     let new = stack.layers().iter().skip(from_base);
     let layer = |(id, layer): (&NodeId, &LayerId)| BuiltLayer {
         step: StepId(id.0),

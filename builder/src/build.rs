@@ -209,11 +209,7 @@ fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, Buil
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(
-    plan: &Plan,
-    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
-    sources: Sources<'_>,
-) -> Result<Vec<Built>> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Vec<Built>> {
     let (sender, receiver) = channel();
     let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;

@@ -40,11 +40,8 @@ pub struct ImageIndex {
 impl IndexPlan {
     /// Images as they came, or in one form, without annotations.
     pub fn plain(images: &[ImageId]) -> Self {
-        let entry = |image: &ImageId| IndexEntry {
-            image: *image,
-            packing: Packing::default(),
-            annotations: BTreeMap::new(),
-        };
+        let entry =
+            |image: &ImageId| IndexEntry { image: *image, packing: Packing::default(), annotations: BTreeMap::new() };
         Self { entries: images.iter().map(entry).collect(), annotations: BTreeMap::new() }
     }
 }
@@ -87,7 +84,8 @@ impl Store {
         let (mut entries, mut images) = (Vec::new(), Vec::new());
         for entry in &plan.entries {
             let manifest = self.manifest_with(&entry.image, &entry.packing)?;
-            entries.push(Descriptor { annotations: entry.annotations.clone(), ..self.entry_of(&entry.image, &manifest)? });
+            entries
+                .push(Descriptor { annotations: entry.annotations.clone(), ..self.entry_of(&entry.image, &manifest)? });
             images.push((entry.image, manifest));
         }
         let dialect = plan.entries.first().map_or(Dialect::Oci, |entry| entry.packing.dialect);
@@ -130,7 +128,7 @@ impl Store {
 mod tests {
     use std::fs;
 
-    use super::{IndexPlan, ImageIndex};
+    use super::{ImageIndex, IndexPlan};
     use crate::import::{ImportOptions, import_dir};
     use crate::oci::{ImageId, MediaType};
     use crate::packing::Dialect;

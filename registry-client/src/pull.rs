@@ -182,7 +182,9 @@ impl Transfer {
             let image = store.add_image(&config, config_type, &layers, Some(descriptor))?;
             let before = store.resolve(&reference)?;
             let target = match &before {
-                Some(before) if before.manifest.as_ref() == Some(&top.descriptor) => joined(&store, before, image, &top)?,
+                Some(before) if before.manifest.as_ref() == Some(&top.descriptor) => {
+                    joined(&store, before, image, &top)?
+                }
                 _ => RefTarget::one(image, Some(top.descriptor)),
             };
             store.tag_as(&reference, target)?;

@@ -33,11 +33,14 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
     if mode != Mode::Quiet && options.pull == PullPolicyArg::Missing {
         output::say(&format!("Unable to find image '{}' locally", reference.familiar()));
     }
-    let pulled = pull(app, &reference, &PullOptions { platform, ..PullOptions::default() }, mode)
-        .with_context(|| match store.find(options.image()) {
-            Ok(Some(_)) => format!("cannot pull `{}`, and what the store has is for other platforms", reference.familiar()),
+    let pulled = pull(app, &reference, &PullOptions { platform, ..PullOptions::default() }, mode).with_context(
+        || match store.find(options.image()) {
+            Ok(Some(_)) => {
+                format!("cannot pull `{}`, and what the store has is for other platforms", reference.familiar())
+            }
             _ => format!("cannot pull `{}`", reference.familiar()),
-        })?;
+        },
+    )?;
     Ok(store.image(&pulled.image)?)
 }
 

@@ -34,6 +34,7 @@ mod progress;
 mod registry;
 mod reproducible;
 mod run;
+mod several_platforms;
 mod sharing;
 mod skip;
 mod spring_boot;

@@ -200,7 +200,8 @@ mod tests {
         let target = directory.path().join("layout");
         let other: [Reference; 1] = ["r.example/a:2".parse().expect("name")];
         for names in [&names, &other, &names] {
-            let what = Export { content: Content::Image(image, &manifest), names, annotations: &noted, tables: Tables::Oci };
+            let what =
+                Export { content: Content::Image(image, &manifest), names, annotations: &noted, tables: Tables::Oci };
             export_dir(&store, &what, &target, &|_| ()).expect("export");
         }
         let index: Index = serde_json::from_slice(&fs::read(target.join("index.json")).expect("index")).expect("JSON");

@@ -26,11 +26,7 @@ pub(super) fn typed(args: &BuildArgs) -> anyhow::Result<Vec<Platform>> {
 ///
 /// # Errors
 /// An image cannot be read.
-pub(super) fn target(
-    store: &Store,
-    images: &[ImageId],
-    manifest: Option<Descriptor>,
-) -> anyhow::Result<RefTarget> {
+pub(super) fn target(store: &Store, images: &[ImageId], manifest: Option<Descriptor>) -> anyhow::Result<RefTarget> {
     let mut platforms: Vec<ImageId> = Vec::new();
     for image in images {
         if !platforms.contains(image) {

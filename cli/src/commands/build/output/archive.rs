@@ -42,11 +42,7 @@ pub(super) fn make_layout(
 }
 
 /// Annotations of what `index.json` lists.
-fn entry_annotations(
-    means: &Means<'_>,
-    output: &Output,
-    packed: &Packed,
-) -> anyhow::Result<BTreeMap<String, String>> {
+fn entry_annotations(means: &Means<'_>, output: &Output, packed: &Packed) -> anyhow::Result<BTreeMap<String, String>> {
     match packed {
         Packed::Index(_) => Ok(output.annotations.index_entry.clone()),
         Packed::Image(image, _) => Ok(output.annotations.of_entry(&means.store.image(image)?.config.platform())),

@@ -106,7 +106,8 @@ fn dest_of(text: &str) -> Dest {
 
 fn local_of(fields: &mut Fields) -> Result<Kind, Problem> {
     let dest = fields.take("dest").filter(|dest| !dest.is_empty());
-    let dest = dest.ok_or_else(|| Problem::usage("the output `type=local` needs a directory").hint("add `dest=DIR`"))?;
+    let dest =
+        dest.ok_or_else(|| Problem::usage("the output `type=local` needs a directory").hint("add `dest=DIR`"))?;
     let others = match fields.take("mode").as_deref() {
         None | Some("copy") => Others::Keep,
         Some("delete") => Others::Delete,

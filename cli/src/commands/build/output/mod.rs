@@ -9,6 +9,8 @@ mod kind;
 mod local;
 mod packed;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod writer;
 
