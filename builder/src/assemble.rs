@@ -11,14 +11,14 @@ use crate::build::{Built, BuiltLayer};
 use crate::error::{BuildError, Result};
 use crate::event::StepId;
 use crate::exec::Executor;
-use crate::finish::{finish, seconds, squash_history};
+use crate::finish::{finish, squash_history};
 use crate::plan::{NodeId, PlannedImage};
 
 /// Puts an image of `executor`'s plan together and adds it to the store.
 pub(crate) fn assemble(executor: &Executor<'_>, plan: &PlannedImage) -> Result<Built> {
     let dates = plan.layers.iter().map(|id| executor.created(*id)).collect::<Result<Vec<_>>>()?;
     let stack = &executor.finished(plan.target)?.stack;
-    let epoch = seconds(executor)?;
+    let epoch = executor.plan.settings.epoch;
     let mut config = plan.config.clone();
     let from_base = config.rootfs.diff_ids.len();
     let finished = finish(executor, (stack, from_base), epoch)?;
@@ -31,7 +31,8 @@ pub(crate) fn assemble(executor: &Executor<'_>, plan: &PlannedImage) -> Result<B
     fill_dates(&mut config.history);
     let raw = Raw::create(config).map_err(|source| BuildError::Encode { what: "the image's config", source })?;
     let image = executor.env.store.add_image(&raw, MediaType::OciConfig, finished.stack.layers(), None)?;
-    Ok(Built { image, layers: built_layers(executor, plan, (stack, from_base)), findings: Vec::new() })
+    let layers = built_layers(executor, plan, (stack, from_base));
+    Ok(Built { image, layers, findings: Vec::new(), epoch })
 }
 
 /// The layers that the steps made, before anything became of them.

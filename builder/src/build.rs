@@ -11,6 +11,7 @@ use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
+use crate::epoch::{Settled, settle};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
 use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
@@ -31,6 +32,8 @@ pub struct Built {
     /// The layers that the target's steps made, lowest first, as they were before `SOURCE_DATE_EPOCH` or `--squash` made
     /// others of them.
     pub layers: Vec<BuiltLayer>,
+    /// The date that `SOURCE_DATE_EPOCH` stands for, in seconds since 1970.
+    pub epoch: Option<i64>,
 }
 
 /// A layer that a step of the target made, now or in an earlier build.
@@ -73,19 +76,35 @@ fn build_each(request: &BuildRequest<'_>, platforms: &[Options], env: BuildEnv<'
         return Err(wrong(&parsed, request, (request.options, &Bases::new())));
     }
     warn(request, env, &parsed.diagnostics);
+    let settled = settle_once(&parsed, (request, env), platforms)?;
     let mut images = BTreeMap::new();
     let (mut plans, mut findings) = (Vec::new(), Vec::new());
     for options in platforms {
-        let (plan, found) = plan(&parsed, (request, env), (options, &mut images))?;
+        let options = Options { epoch: settled.options.epoch, ..options.clone() };
+        let (plan, found) = plan(&parsed, (request, env), (&options, &mut images))?;
         plans.push(plan);
         findings.push(found);
     }
     let Some(plan) = join(plans) else { return Ok(Vec::new()) };
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
-    let contexts = open_contexts(&plan, env)?;
+    let contexts = open_contexts(&plan, env, settled.contexts)?;
     let built = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
     Ok(built.into_iter().zip(findings).map(|(built, findings)| Built { findings, ..built }).collect())
+}
+
+/// Finds out the date of `SOURCE_DATE_EPOCH`, which is one for all platforms.
+fn settle_once(
+    parsed: &Parsed,
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    platforms: &[Options],
+) -> Result<Settled> {
+    let options = platforms.first().unwrap_or(request.options);
+    let request = &BuildRequest { options, ..*request };
+    settle(&parsed.dockerfile, (request, env)).map_err(|error| match error {
+        BuildError::Dockerfile(_) => wrong(parsed, request, (options, &Bases::new())),
+        other => other,
+    })
 }
 
 /// The plan for one platform, which can be executed here, and what the rules find; its images join `images`.
@@ -194,11 +213,16 @@ fn with_nearest_stage(mut error: BuildError, dockerfile: &Dockerfile) -> BuildEr
     error
 }
 
-/// Opens the named contexts whose files the plan needs.
-fn open_contexts(plan: &Plan, env: BuildEnv<'_>) -> Result<BTreeMap<String, BuildContext>> {
-    let mut contexts = BTreeMap::new();
+/// Opens the named contexts whose files the plan needs, apart from those that are open.
+fn open_contexts(
+    plan: &Plan,
+    env: BuildEnv<'_>,
+    mut contexts: BTreeMap<String, BuildContext>,
+) -> Result<BTreeMap<String, BuildContext>> {
     for node in &plan.nodes {
-        if let Op::NamedContext(name) = &node.op {
+        if let Op::NamedContext(name) = &node.op
+            && !contexts.contains_key(name)
+        {
             env.cancel.check()?;
             let opened = env.contexts.files(name);
             let opened = opened.map_err(|source| BuildError::Context { name: name.clone(), source })?;

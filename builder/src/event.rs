@@ -74,7 +74,7 @@ pub enum Event {
         step: StepId,
         /// Where to.
         stream: OutputStream,
-        /// A line with its line feed, or what came without one: 64 KiB, or the last of the output.
+        /// A line with its line feed, or what came without one: up to a carriage return, 64 KiB, or the last of the output.
         bytes: Vec<u8>,
     },
     /// A step is done.

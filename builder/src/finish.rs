@@ -2,17 +2,13 @@
 //! and one layer instead of many. The steps' own layers stay, so that the cache does not know of it; what was made of
 //! them is remembered in records of its own. Layers of the base are never changed.
 
-use std::path::Path;
-
 use dhow_layer_store::oci::{Compression, History, ImageConfig};
 use dhow_layer_store::{CacheKey, CacheRecord, LayerId, Stack, Store};
 use serde_json::json;
 
 use crate::cache::KeyBuilder;
-use crate::context::{BuildContext, Filter, select};
-use crate::error::{BuildError, Result};
+use crate::error::Result;
 use crate::exec::{Executor, Sight};
-use crate::plan::Epoch;
 
 /// Which layers become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,26 +105,6 @@ pub(crate) fn squash_history(config: &mut ImageConfig, squash: Squash, base_hist
         comment: Some("the layers of the entries before".to_owned()),
         ..History::default()
     });
-}
-
-/// The seconds of an epoch.
-pub(crate) fn seconds(executor: &Executor<'_>) -> Result<Option<i64>> {
-    match &executor.plan.settings.epoch {
-        None => Ok(None),
-        Some(Epoch::Seconds(seconds)) => Ok(Some(*seconds)),
-        Some(Epoch::Context) => executor.request.context.map_or(Ok(None), newest),
-        Some(Epoch::Named(name)) if executor.request.options.named_contexts.contains_key(name) => {
-            let files = executor.env.contexts.files(name);
-            newest(&files.map_err(|source| BuildError::Context { name: name.clone(), source })?)
-        }
-        Some(Epoch::Named(name)) => Err(BuildError::Unsupported(format!("`SOURCE_DATE_EPOCH` of the stage `{name}`"))),
-    }
-}
-
-/// The time of the newest file in a context, of those that no ignore file hides.
-fn newest(context: &BuildContext) -> Result<Option<i64>> {
-    let found = select(&context.tree(), Path::new("/"), &Filter { exclude: None, include: None })?;
-    Ok(found.iter().flat_map(|found| &found.entries).map(|entry| entry.metadata.mtime.seconds).max())
 }
 
 fn clamp(store: &Store, layer: &LayerId, (latest, compression): (i64, Compression)) -> Result<LayerId> {

@@ -78,11 +78,23 @@ pub trait RemoteSource: Sync {
     /// It cannot be had, or `into` fails.
     fn download(&self, request: &DownloadRequest<'_>, into: &mut dyn Write) -> Result<Downloaded, SourceError>;
 
+    /// When the file last changed, as its server says; its content is not fetched.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    fn modified(&self, request: &DownloadRequest<'_>) -> Result<Option<SystemTime>, SourceError>;
+
     /// The commit that a reference stands for now.
     ///
     /// # Errors
     /// The repository cannot be reached, or has no such reference.
     fn git_commit(&self, request: &GitRequest<'_>) -> Result<GitCommit, SourceError>;
+
+    /// The date of a commit, in seconds since 1970: when it was committed, not when it was written.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    fn git_date(&self, request: &GitRequest<'_>, commit: &GitCommit) -> Result<i64, SourceError>;
 
     /// Writes the files of a commit to `into`, which is empty.
     ///

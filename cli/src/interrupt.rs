@@ -13,6 +13,8 @@ use anyhow::Context;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::{Exit, SIGNAL_BASE};
+use crate::output;
+use crate::ui::Screen;
 
 /// The user ended the command.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +135,8 @@ impl Interrupt {
 
 #[expect(clippy::exit, reason = "the user asked twice, or cleaning up takes too long")]
 fn end_now(signal: Signal) {
+    Screen::get().clear();
+    output::say("error: interrupted before all was cleaned up");
     std::process::exit(i32::from(SIGNAL_BASE) + signal as i32);
 }
 

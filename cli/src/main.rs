@@ -36,6 +36,7 @@ use app::App;
 use args::{Cli, Command};
 use environment::Environment;
 use exit::Exit;
+use ui::Screen;
 
 #[cfg(target_env = "musl")]
 #[global_allocator]
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Exit {
         Err(error) => return report::report(&error.into()),
     };
     let app = App::new(cli.global, Environment::of_process(), privilege);
+    Screen::get().set_up(&app.environment);
     let command = AssertUnwindSafe(|| commands::dispatch(&app, cli.command));
     match std::panic::catch_unwind(command) {
         Ok(Ok(exit)) => exit,

@@ -1,8 +1,10 @@
 //! The one door to standard output (results) and standard error (what is told on the way).
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use anyhow::Context;
+
+use crate::ui::Screen;
 
 /// Writes `text` to standard output.
 ///
@@ -22,12 +24,7 @@ pub(crate) fn println(text: &str) -> anyhow::Result<()> {
 
 /// Writes `text` and a line feed to standard error; nothing can be done if that fails.
 pub(crate) fn say(text: &str) {
-    let _ = write_to(&mut io::stderr().lock(), format!("{text}\n").as_bytes());
-}
-
-/// Copies `from` to standard error.
-pub(crate) fn copy(from: &mut impl Read) {
-    let _ = io::copy(from, &mut io::stderr().lock());
+    Screen::get().write(format!("{text}\n").as_bytes());
 }
 
 /// Writes `text` to standard error, and stays on the line.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::exit::{Exit, SIGNAL_BASE};
 use crate::failure;
 use crate::output;
+use crate::ui::{Escapes, Keep};
 
 /// Whether reports leave nothing out. Errors are reported in many places, all for the one person who typed `--debug`.
 static DETAIL: AtomicBool = AtomicBool::new(false);
@@ -58,11 +59,17 @@ fn in_detail() -> bool {
 
 fn line(depth: usize, text: &str) -> String {
     match depth {
-        // A diagnostic is drawn with its own `error:`.
-        0 if text.starts_with("error") && text.contains("\n") => text.trim_end().to_owned(),
+        0 if is_drawn(text) => text.trim_end().to_owned(),
         0 => format!("error: {text}"),
         _ => format!("caused by: {text}"),
     }
+}
+
+/// Whether it is a diagnostic, which is drawn with its own `error:`, coloured or not.
+fn is_drawn(text: &str) -> bool {
+    let mut lines = text.lines();
+    lines.next().is_some_and(|first| Escapes::new(Keep::Text).pass(first).starts_with("error"))
+        && lines.next().is_some()
 }
 
 /// Whether a write failed as nobody reads any more. Sockets are not meant: their errors have more causes below.
@@ -88,6 +95,8 @@ mod tests {
         assert_eq!(text(&error), "error: cannot save\ncaused by: no such image: `x`\nhint: pull it first");
         let error = anyhow!("inner").context("outer: inner");
         assert_eq!(text(&error), "error: outer: inner");
+        let drawn = "\x1b[1merror[x]: y\x1b[0m\n --> z\n";
+        assert_eq!(text(&anyhow!(drawn)), drawn.trim_end());
     }
 
     #[test]

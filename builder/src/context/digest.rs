@@ -20,6 +20,8 @@ use crate::error::{BuildError, Result};
 const BUFFER: usize = 256 * 1024;
 /// Below this number of files to read, more threads cost more than they bring.
 const FILES_PER_THREAD: usize = 64;
+/// How many bytes are gathered before they are hashed.
+const GATHERED: usize = 16 * 1024;
 
 /// The digest of everything about `matches` that reaches the image: names, types, modes, owners, content, link
 /// targets, extended attributes and hard links; never times. And the digest of each file by itself.
@@ -27,18 +29,18 @@ pub(crate) fn digest(tree: &SourceTree<'_>, matches: &[Match], threads: usize) -
     let files: Vec<(&Match, &Entry)> =
         matches.iter().flat_map(|found| found.entries.iter().map(move |entry| (found, entry))).collect();
     let digests = digest_files(tree, &files, threads)?;
-    let mut hash = blake3::Hasher::new();
+    let mut gathered = Gathered::default();
     let mut links = Links::default();
     for ((found, entry), digest) in files.iter().zip(&digests) {
         if entry.path.as_os_str().is_empty() {
             links = Links::default();
-            frame(&mut hash, b"match");
-            frame(&mut hash, found.name.as_encoded_bytes());
+            gathered.frame(b"match");
+            gathered.frame(found.name.as_encoded_bytes());
         }
-        add_entry(&mut hash, entry, links.earlier(entry));
-        hash.update(digest);
+        gathered.entry(entry, links.earlier(entry));
+        gathered.add(digest);
     }
-    Ok((hash.finalize().to_hex().to_string(), digests))
+    Ok((gathered.finish(), digests))
 }
 
 /// The files of `matches` with their digests, to tell later what changed.
@@ -83,25 +85,52 @@ impl<'a> Links<'a> {
     }
 }
 
-fn add_entry(hash: &mut blake3::Hasher, entry: &Entry, link: Option<&Path>) {
-    let metadata = &entry.metadata;
-    frame(hash, entry.path.as_os_str().as_encoded_bytes());
-    let (kind, device) = match metadata.kind {
-        FileKind::Regular => (b'f', None),
-        FileKind::Directory => (b'd', None),
-        FileKind::Symlink => (b'l', None),
-        FileKind::CharDevice(device) => (b'c', Some(device)),
-        FileKind::BlockDevice(device) => (b'b', Some(device)),
-        FileKind::Fifo => (b'p', None),
-        FileKind::Socket => (b's', None),
-    };
-    let device = device.map_or([0, 0], |device| [device.major, device.minor]);
-    hash.update(&[kind, u8::from(entry.presence == Presence::Selected)]);
-    for number in [metadata.mode, metadata.uid, metadata.gid, device[0], device[1]] {
-        hash.update(&number.to_le_bytes());
+/// A hash of many small pieces. They are gathered first: BLAKE3 is several times faster over long ones.
+#[derive(Default)]
+struct Gathered {
+    hash: blake3::Hasher,
+    bytes: Vec<u8>,
+}
+
+impl Gathered {
+    fn add(&mut self, bytes: &[u8]) {
+        if self.bytes.len() >= GATHERED {
+            self.hash.update(&self.bytes);
+            self.bytes.clear();
+        }
+        self.bytes.extend_from_slice(bytes);
     }
-    frame(hash, entry.target.as_ref().map_or(&[], |target| target.as_os_str().as_encoded_bytes()));
-    frame(hash, link.map_or(&[], |link| link.as_os_str().as_encoded_bytes()));
+
+    fn frame(&mut self, bytes: &[u8]) {
+        self.add(&(bytes.len() as u64).to_le_bytes());
+        self.add(bytes);
+    }
+
+    fn entry(&mut self, entry: &Entry, link: Option<&Path>) {
+        let metadata = &entry.metadata;
+        self.frame(entry.path.as_os_str().as_encoded_bytes());
+        let (kind, device) = match metadata.kind {
+            FileKind::Regular => (b'f', None),
+            FileKind::Directory => (b'd', None),
+            FileKind::Symlink => (b'l', None),
+            FileKind::CharDevice(device) => (b'c', Some(device)),
+            FileKind::BlockDevice(device) => (b'b', Some(device)),
+            FileKind::Fifo => (b'p', None),
+            FileKind::Socket => (b's', None),
+        };
+        let device = device.map_or([0, 0], |device| [device.major, device.minor]);
+        self.add(&[kind, u8::from(entry.presence == Presence::Selected)]);
+        for number in [metadata.mode, metadata.uid, metadata.gid, device[0], device[1]] {
+            self.add(&number.to_le_bytes());
+        }
+        self.frame(entry.target.as_ref().map_or(&[], |target| target.as_os_str().as_encoded_bytes()));
+        self.frame(link.map_or(&[], |link| link.as_os_str().as_encoded_bytes()));
+    }
+
+    fn finish(mut self) -> String {
+        self.hash.update(&self.bytes);
+        self.hash.finalize().to_hex().to_string()
+    }
 }
 
 fn frame(hash: &mut blake3::Hasher, bytes: &[u8]) {

@@ -1,14 +1,16 @@
 //! What the store remembers of a context's files, so that a build that changes nothing reads no file.
 //!
-//! One file a context, `contexts/<device>-<inode>`: the line `dhow-digests 1`, then records of 96 bytes (device, inode,
-//! size, seconds and nanoseconds of mtime and ctime, the digest, all little endian), then the BLAKE3 of what precedes.
-//! A file that is damaged, or of another version, is as good as none.
+//! One file a context, `contexts/<device>-<inode>`: the line `dhow-digests 2`, then records of 96 bytes (device, inode,
+//! size, seconds and nanoseconds of mtime and ctime, the digest, all little endian) in the order of device and inode,
+//! then the BLAKE3 of what precedes. A file that is damaged, or of another version, is as good as none. It is searched
+//! as it was read: to fill a table takes longer than to look up each file of the context once.
 //!
 //! A file is known by device, inode, size, mtime and ctime. The kernel stamps files by a clock that stands still for
 //! up to 10 ms, so a file that was changed twice within one tick looks alike both times. Hence the rule that version
 //! control has for its index: what was changed shortly before it was read is not remembered.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -18,7 +20,7 @@ use dhow_layer_store::{FileId, Metadata, Store, Timestamp};
 
 use crate::error::{BuildError, Result};
 
-const HEADER: &[u8] = b"dhow-digests 1\n";
+const HEADER: &[u8] = b"dhow-digests 2\n";
 const RECORD: usize = 96;
 const DIGEST: usize = 32;
 /// Twice the longest tick of the kernel's clock.
@@ -48,7 +50,7 @@ impl Stamp {
 /// The digests of one context's files.
 #[derive(Debug, Default)]
 pub(crate) struct DigestMemory {
-    known: HashMap<FileId, (Stamp, FileDigest)>,
+    known: Known,
     fresh: Mutex<HashMap<FileId, (Stamp, FileDigest)>>,
 }
 
@@ -78,8 +80,8 @@ impl DigestMemory {
     /// What the store remembers of the context whose directory is `id`.
     pub(crate) fn load(store: &Store, id: FileId) -> Self {
         let path = file_of(store, id);
-        let known = fs::read(&path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        if !known.is_empty() {
+        let known = fs::read(&path).ok().and_then(Known::new).unwrap_or_default();
+        if known.len() > 0 {
             // By its time the store knows which memory was not used for long. Another time does no harm.
             let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         }
@@ -88,8 +90,8 @@ impl DigestMemory {
 
     /// The digest of the file with these metadata, if it is known and has not changed.
     pub(crate) fn recall(&self, metadata: &Metadata) -> Option<FileDigest> {
-        let (stamp, digest) = self.known.get(&metadata.id)?;
-        (*stamp == Stamp::of(metadata)).then_some(*digest)
+        let (stamp, digest) = self.known.get(metadata.id)?;
+        (stamp == Stamp::of(metadata)).then_some(digest)
     }
 
     /// Remembers the digest of a file that was read after `reading` and had `metadata` before and after it.
@@ -106,9 +108,9 @@ impl DigestMemory {
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut all = self.known.clone();
-        if all.len() + fresh.len() > CAPACITY {
-            all.clear();
+        let mut all = BTreeMap::new();
+        if self.known.len() + fresh.len() <= CAPACITY {
+            all.extend((0..self.known.len()).map(|at| self.known.record(at)));
         }
         all.extend(fresh);
         let path = file_of(store, id);
@@ -127,7 +129,7 @@ fn file_of(store: &Store, id: FileId) -> PathBuf {
     store.root().join("contexts").join(format!("{:x}-{:x}", id.device, id.inode))
 }
 
-fn encode(all: &HashMap<FileId, (Stamp, FileDigest)>) -> Vec<u8> {
+fn encode(all: &BTreeMap<FileId, (Stamp, FileDigest)>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER.len() + all.len() * RECORD + DIGEST);
     bytes.extend_from_slice(HEADER);
     for (id, (stamp, digest)) in all {
@@ -146,13 +148,39 @@ fn encode(all: &HashMap<FileId, (Stamp, FileDigest)>) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<HashMap<FileId, (Stamp, FileDigest)>> {
-    let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST)?)?;
-    let records = content.strip_prefix(HEADER)?;
-    if blake3::hash(content).as_bytes() != check || records.len() % RECORD != 0 {
-        return None;
+/// The bytes of a memory that was written whole.
+#[derive(Debug, Default)]
+struct Known(Vec<u8>);
+
+impl Known {
+    fn new(bytes: Vec<u8>) -> Option<Self> {
+        let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST)?)?;
+        let records = content.strip_prefix(HEADER)?;
+        let is_whole = blake3::hash(content).as_bytes() == check && records.len() % RECORD == 0;
+        is_whole.then_some(Self(bytes))
     }
-    Some(records.chunks_exact(RECORD).map(decode_record).collect())
+
+    fn len(&self) -> usize {
+        self.0.len().saturating_sub(HEADER.len() + DIGEST) / RECORD
+    }
+
+    fn record(&self, at: usize) -> (FileId, (Stamp, FileDigest)) {
+        decode_record(&self.0[HEADER.len() + at * RECORD..][..RECORD])
+    }
+
+    fn get(&self, id: FileId) -> Option<(Stamp, FileDigest)> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let (found, value) = self.record(middle);
+            match found.cmp(&id) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
 }
 
 fn decode_record(record: &[u8]) -> (FileId, (Stamp, FileDigest)) {

@@ -8,7 +8,8 @@ mod missing;
 mod select;
 mod tree;
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use dhow_layer_store::{FileId, Root, Store};
 
@@ -21,6 +22,20 @@ pub(crate) use missing::explain;
 pub(crate) use select::{Entry, Filter, Match, Presence, select, select_exact};
 pub(crate) use tree::{SourceTree, clean, is_missing};
 
+/// The date of a context, for `SOURCE_DATE_EPOCH`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ContextDate {
+    /// It has none: a directory of this machine.
+    #[default]
+    None,
+    /// Seconds since 1970: of a commit, or as a web server says.
+    Seconds(i64),
+    /// That of its newest file: an archive that was unpacked.
+    NewestFile,
+    /// That of the newest file in this archive of it, which may be none.
+    NewestEntry(PathBuf),
+}
+
 /// The directory that a build copies from.
 #[derive(Debug)]
 pub struct BuildContext {
@@ -28,6 +43,7 @@ pub struct BuildContext {
     id: FileId,
     ignore: IgnoreRules,
     memory: DigestMemory,
+    date: ContextDate,
 }
 
 impl BuildContext {
@@ -46,7 +62,21 @@ impl BuildContext {
         let missing = || BuildError::SourceMissing { path: path.to_owned(), nearest: None };
         let id = metadata.ok_or_else(missing)?.id;
         let memory = DigestMemory::load(store, id);
-        Ok(Self { root, id, ignore, memory })
+        Ok(Self { root, id, ignore, memory, date: ContextDate::None })
+    }
+
+    /// The same with a date.
+    pub fn dated(self, date: ContextDate) -> Self {
+        Self { date, ..self }
+    }
+
+    pub(crate) fn date(&self) -> &ContextDate {
+        &self.date
+    }
+
+    /// Opens a file of it for reading.
+    pub(crate) fn open_file(&self, path: &Path) -> Result<File> {
+        Ok(self.root.open_file(path)?)
     }
 
     pub(crate) fn tree(&self) -> SourceTree<'_> {

@@ -141,7 +141,7 @@ fn one(tree: &SourceTree<'_>, path: &Path, filter: &Filter) -> Result<Option<Mat
     if metadata.kind == FileKind::Directory {
         let verdicts = Verdicts::top(tree, filter, &real);
         let walk = Walk { tree, filter, base: &real };
-        entries.extend(walk.directory(&tree.root.open_root(&real)?, Path::new(""), &verdicts)?);
+        walk.directory(&tree.root.open_root(&real)?, (Path::new(""), &verdicts), &mut entries)?;
         if tree.is_ignored(&real) && entries.len() == 1 {
             return Ok(None);
         }
@@ -181,8 +181,8 @@ impl Verdicts {
 }
 
 impl Walk<'_> {
-    /// What is copied of the content of `dir`, each directory before its content, names sorted.
-    fn directory(&self, dir: &Root, path: &Path, above: &Verdicts) -> Result<Vec<Entry>> {
+    /// Adds what is copied of the content of `dir`, each directory before its content, names sorted.
+    fn directory(&self, dir: &Root, (path, above): (&Path, &Verdicts), entries: &mut Vec<Entry>) -> Result<()> {
         let (mut found, mut dirs) = (Vec::new(), 0);
         for name in dir.read_dir(Path::new("."))? {
             let Some(child) = self.child(dir, &name, (path, above))? else { continue };
@@ -190,13 +190,10 @@ impl Walk<'_> {
             found.push(child);
         }
         if dirs >= DIRECTORIES_PER_THREAD * 2 && self.tree.threads > 1 {
-            return self.enter_at_once(dir, found, self.tree.threads.min(dirs / DIRECTORIES_PER_THREAD));
+            let threads = self.tree.threads.min(dirs / DIRECTORIES_PER_THREAD);
+            return self.enter_at_once(dir, (found, threads), entries);
         }
-        let mut entries = Vec::with_capacity(found.len());
-        for child in found {
-            self.take(dir, child, &mut entries)?;
-        }
-        Ok(entries)
+        found.into_iter().try_for_each(|child| self.take(dir, child, entries))
     }
 
     /// `name` in `dir`, if it or something in it is copied.
@@ -225,10 +222,12 @@ impl Walk<'_> {
         match child {
             Child::File(entry) => entries.push(entry),
             Child::Directory { name, entry, verdicts } => {
-                let below = self.directory(&dir.open_root(Path::new(&name))?, &entry.path, &verdicts)?;
-                if entry.presence == Presence::Selected || !below.is_empty() {
-                    entries.push(entry);
-                    entries.extend(below);
+                let (path, only_leads) = (entry.path.clone(), entry.presence == Presence::Leading);
+                entries.push(entry);
+                let before = entries.len();
+                self.directory(&dir.open_root(Path::new(&name))?, (&path, &verdicts), entries)?;
+                if only_leads && entries.len() == before {
+                    entries.pop();
                 }
             }
         }
@@ -236,27 +235,35 @@ impl Walk<'_> {
     }
 
     /// As [`take`](Self::take) one after the other, but by several threads.
-    fn enter_at_once(&self, dir: &Root, children: Vec<Child>, threads: usize) -> Result<Vec<Entry>> {
+    fn enter_at_once(
+        &self,
+        dir: &Root,
+        (children, threads): (Vec<Child>, usize),
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
         let part = children.len().div_ceil(threads);
+        let mut children = children.into_iter();
+        let first: Vec<Child> = children.by_ref().take(part).collect();
         let mut parts: Vec<Vec<Child>> = Vec::with_capacity(threads);
-        let mut children = children.into_iter().peekable();
-        while children.peek().is_some() {
+        while children.len() > 0 {
             parts.push(children.by_ref().take(part).collect());
         }
-        let work = |part: Vec<Child>| {
-            let mut entries = Vec::new();
-            part.into_iter().try_for_each(|child| self.take(dir, child, &mut entries)).map(|()| entries)
+        let work = |part: Vec<Child>, entries: &mut Vec<Entry>| {
+            part.into_iter().try_for_each(|child| self.take(dir, child, entries))
         };
-        let mut entries = Vec::new();
         std::thread::scope(|scope| {
-            let mut parts = parts.into_iter();
-            let first = parts.next().unwrap_or_default();
-            let others: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-            entries.extend(work(first)?);
+            let own = |part| {
+                move || -> Result<Vec<Entry>> {
+                    let mut entries = Vec::new();
+                    work(part, &mut entries).map(|()| entries)
+                }
+            };
+            let others: Vec<_> = parts.into_iter().map(|part| scope.spawn(own(part))).collect();
+            work(first, entries)?;
             for other in others {
-                entries.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+                entries.append(&mut other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
             }
-            Ok(entries)
+            Ok(())
         })
     }
 

@@ -1,4 +1,4 @@
-//! What a `RUN` step's program writes, as events: line by line, nothing clipped, with bounded memory.
+//! What a `RUN` step's program writes, as events: line by line or rewriting by rewriting, nothing clipped, with bounded memory.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -80,6 +80,12 @@ impl Reading {
             if piece.ends_with(b"\n") || self.pending.len() >= LONGEST {
                 self.flush(sink);
             }
+        }
+        // Programs that show their progress write the same line again and again.
+        if let Some(end) = self.pending.iter().rposition(|byte| *byte == b'\r') {
+            let rest = self.pending.split_off(end + 1);
+            self.flush(sink);
+            self.pending = rest;
         }
         Ok(true)
     }

@@ -64,8 +64,8 @@ impl Plan {
 /// What steers the builder by way of build arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `SOURCE_DATE_EPOCH`.
-    pub epoch: Option<Epoch>,
+    /// `SOURCE_DATE_EPOCH` in seconds since 1970.
+    pub epoch: Option<i64>,
     /// `BUILDKIT_CACHE_MOUNT_NS`: keeps the cache mounts of builds apart.
     pub cache_mount_namespace: Option<String>,
     /// `BUILDKIT_CONTEXT_KEEP_GIT_DIR`.
@@ -76,17 +76,6 @@ pub struct Settings {
     pub multi_platform: bool,
     /// `BUILDKIT_BUILD_NAME`.
     pub build_name: Option<String>,
-}
-
-/// The date that the image and its new files get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Epoch {
-    /// Seconds since 1970.
-    Seconds(i64),
-    /// The date of the context.
-    Context,
-    /// The date of a stage or a named context.
-    Named(String),
 }
 
 impl PlannedImage {

@@ -32,8 +32,9 @@ mod stages;
 mod unneeded;
 mod unset;
 
+pub use epoch::{Epoch, epoch};
 pub use git::GitSource;
-pub use graph::{Epoch, Node, NodeId, Plan, PlannedImage, Settings};
+pub use graph::{Node, NodeId, Plan, PlannedImage, Settings};
 pub use join::join;
 pub use lower::lower;
 pub(crate) use lower::observe;
@@ -43,7 +44,7 @@ pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
     RunOp, Script, WorkdirOp,
 };
-pub use options::{ContextKind, Options, PROXY_ARGS, Selection, StepNames};
+pub use options::{ContextKind, KnownEpoch, Options, PROXY_ARGS, Selection, StepNames};
 pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
 pub use unset::Unset;

@@ -62,7 +62,13 @@ pub struct Options {
     pub selection: Selection,
     /// How steps are called.
     pub step_names: StepNames,
+    /// What `SOURCE_DATE_EPOCH` stands for, once that is known: see [`Options::with_epoch`].
+    pub epoch: Option<KnownEpoch>,
 }
+
+/// The seconds since 1970 that `SOURCE_DATE_EPOCH` stands for; none if what it names has no date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownEpoch(pub Option<i64>);
 
 impl Options {
     /// A plain build on a machine of platform `host`.
@@ -77,7 +83,20 @@ impl Options {
             unset: Vec::new(),
             selection: Selection::default(),
             step_names: StepNames::default(),
+            epoch: None,
         }
+    }
+
+    /// The same with a date in the place of what `SOURCE_DATE_EPOCH` names: `ARG SOURCE_DATE_EPOCH` gives its seconds, and
+    /// nothing where there is no date.
+    pub fn with_epoch(&self, seconds: Option<i64>) -> Self {
+        let mut options = Self { epoch: Some(KnownEpoch(seconds)), ..self.clone() };
+        if options.build_args.remove(EPOCH).is_some()
+            && let Some(seconds) = seconds
+        {
+            options.build_args.insert(EPOCH.to_owned(), seconds.to_string());
+        }
+        options
     }
 
     /// The platform that is built for.
@@ -100,6 +119,9 @@ pub const PROXY_ARGS: [&str; 10] = [
     "all_proxy",
 ];
 
+/// The build argument and global `ARG` that gives a date.
+pub(super) const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// Build arguments that steer the builder and need no `ARG`.
 pub(crate) const BUILDER_ARGS: [&str; 11] = [
     "BUILDKIT_BUILD_NAME",
@@ -112,5 +134,5 @@ pub(crate) const BUILDER_ARGS: [&str; 11] = [
     "BUILDKIT_SBOM_SCAN_CONTEXT",
     "BUILDKIT_SBOM_SCAN_STAGE",
     "BUILDKIT_SYNTAX",
-    "SOURCE_DATE_EPOCH",
+    EPOCH,
 ];

@@ -1,6 +1,6 @@
 //! The global scope: platform arguments and the `ARG`s above the first `FROM`.
 
-use super::options::Options;
+use super::options::{EPOCH, KnownEpoch, Options};
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::WordError;
 use crate::dockerfile::ast::{Dockerfile, Instruction};
@@ -59,5 +59,15 @@ pub(super) fn globals(dockerfile: &Dockerfile, options: &Options, diagnostics: &
             env.set(arg.name.value.as_str(), value);
         }
     }
+    settle_epoch(&mut env, options);
     env
+}
+
+/// Where it is known what date `SOURCE_DATE_EPOCH` stands for, it is that date.
+fn settle_epoch(env: &mut Env, options: &Options) {
+    match options.epoch {
+        Some(KnownEpoch(Some(seconds))) if env.get(EPOCH).is_some() => env.set(EPOCH, seconds.to_string()),
+        Some(KnownEpoch(None)) => env.unset(EPOCH),
+        _ => {}
+    }
 }

@@ -1,6 +1,6 @@
 //! Build arguments that steer the builder.
 
-use super::epoch;
+use super::epoch::{self, Epoch};
 use super::graph::Settings;
 use super::options::{BUILDER_ARGS, Options, PROXY_ARGS};
 use super::stages::Stages;
@@ -18,7 +18,11 @@ pub(super) fn settings(stages: &Stages<'_>, diagnostics: &mut Vec<Diagnostic>) -
     let text = |name: &str| options.build_args.get(name).filter(|value| !value.is_empty()).cloned();
     let switch = |name: &str| text(name).and_then(|value| parse_bool(&value)).unwrap_or(false);
     Settings {
-        epoch: epoch::read(stages, diagnostics),
+        epoch: match (options.epoch, epoch::read(stages, diagnostics)) {
+            (Some(known), _) => known.0,
+            (None, Some(Epoch::Seconds(seconds))) => Some(seconds),
+            (None, _) => None,
+        },
         cache_mount_namespace: text("BUILDKIT_CACHE_MOUNT_NS"),
         keep_git_dir: switch("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
         inline_cache: switch("BUILDKIT_INLINE_CACHE"),

@@ -17,9 +17,9 @@ use dhow_builder::ignore::IgnoreRules;
 use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
-    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Checkout, DownloadRequest,
-    Downloaded, Event, EventSink, Finish, GitCommit, GitRequest, ImageSource, NamedContexts, PullPolicy, RemoteSource,
-    ResolvedImage, RunDefaults, SourceError, build, build_platforms,
+    BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Checkout, ContextDate,
+    DownloadRequest, Downloaded, Event, EventSink, Finish, GitCommit, GitRequest, ImageSource, NamedContexts,
+    PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build, build_platforms,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{LayerId, Root, Stack, Store, StoreOptions};
@@ -55,6 +55,8 @@ pub struct Site {
     pub cancel: CancelToken,
     /// Directories that are contexts by name.
     pub contexts: BTreeMap<String, PathBuf>,
+    /// The dates of those that have one; that of the unnamed one is at `context`.
+    pub dates: BTreeMap<String, ContextDate>,
     /// What servers have, by URL.
     pub files: Mutex<BTreeMap<String, WebFile>>,
     /// What was asked of them: a URL each, with ` (unchanged)` where nothing was sent.
@@ -94,6 +96,7 @@ impl Site {
             cache: CacheUse::Use,
             cancel: CancelToken::new(),
             contexts: BTreeMap::new(),
+            dates: BTreeMap::new(),
             files: Mutex::default(),
             asked: Mutex::default(),
             images: BTreeMap::new(),
@@ -184,6 +187,7 @@ impl Site {
         let ignore = fs::read(self.context.path().join(".dockerignore")).unwrap_or_default();
         let ignore = IgnoreRules::parse(&SourceFile::new(".dockerignore", ignore)).unwrap();
         let context = BuildContext::open(self.context.path(), ignore, &self.store)?;
+        let context = context.dated(self.dates.get("context").cloned().unwrap_or_default());
         let request = BuildRequest {
             dockerfile: &SourceFile::new("Dockerfile", dockerfile),
             options: &self.options,
@@ -349,6 +353,16 @@ impl RemoteSource for Site {
         Ok(Downloaded::New { etag: file.etag.clone(), modified: file.modified })
     }
 
+    fn modified(&self, request: &DownloadRequest<'_>) -> Result<Option<SystemTime>, SourceError> {
+        let files = self.files.lock().unwrap();
+        Ok(files.get(request.url).ok_or("no such file")?.modified)
+    }
+
+    fn git_date(&self, request: &GitRequest<'_>, commit: &GitCommit) -> Result<i64, SourceError> {
+        self.asked.lock().unwrap().push(format!("date of {}", request.source.remote));
+        Ok(commit.commit.trim_start_matches('0').parse()?)
+    }
+
     /// A branch is the name of its commit; the file `name` of each repository holds that of the commit.
     fn git_commit(&self, request: &GitRequest<'_>) -> Result<GitCommit, SourceError> {
         self.asked.lock().unwrap().push(format!("refs of {}", request.source.remote));
@@ -374,6 +388,7 @@ impl NamedContexts for Site {
 
     fn files(&self, name: &str) -> Result<BuildContext, SourceError> {
         let path = self.contexts.get(name).ok_or("no such directory")?;
-        Ok(BuildContext::open(path, IgnoreRules::default(), &self.store)?)
+        let context = BuildContext::open(path, IgnoreRules::default(), &self.store)?;
+        Ok(context.dated(self.dates.get(name).cloned().unwrap_or_default()))
     }
 }

@@ -61,6 +61,8 @@ pub(crate) enum FindingsFormat {
     Json,
     /// SARIF 2.1.0 for code scanning.
     Sarif,
+    /// GitLab's Code Quality report.
+    GitlabCodequality,
 }
 
 /// `dhow build`

@@ -2,20 +2,20 @@
 
 use clap::{Args, Subcommand};
 
-use super::BuildArgs;
+use super::{BuildArgs, Later};
 
 /// `dhow cache …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// List what the build cache has, what was used last first
     #[command(visible_alias = "list")]
-    Ls(CacheListArgs),
+    Ls(Later<CacheListArgs>),
     /// Show how much disk the build cache uses
-    Du(CacheDuArgs),
+    Du(Later<CacheDuArgs>),
     /// Remove parts of the build cache, what was not used for longest first
-    Prune(CachePruneArgs),
+    Prune(Later<CachePruneArgs>),
     /// Say why a step had to be executed, and what decides whether it is found again
-    Why(CacheWhyArgs),
+    Why(Later<CacheWhyArgs>),
 }
 
 /// `dhow builder …` and `dhow buildx …`
@@ -23,11 +23,11 @@ pub(crate) enum CacheCommand {
 #[expect(clippy::large_enum_variant, reason = "there is one value in the whole program")]
 pub(crate) enum BuilderCommand {
     /// Build an image from a Dockerfile
-    Build(BuildArgs),
+    Build(Later<BuildArgs>),
     /// Show how much disk the build cache uses
-    Du(CacheDuArgs),
+    Du(Later<CacheDuArgs>),
     /// Remove parts of the build cache
-    Prune(CachePruneArgs),
+    Prune(Later<CachePruneArgs>),
 }
 
 /// `dhow cache ls`

@@ -2,37 +2,37 @@
 
 use clap::{Args, Subcommand};
 
-use super::{CreateArgs, InspectArgs, PruneArgs, RunArgs};
+use super::{CreateArgs, InspectArgs, Later, PruneArgs, RunArgs};
 
 /// `dhow container …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContainerCommand {
     /// Create and run a new container from an image
-    Run(RunArgs),
+    Run(Later<RunArgs>),
     /// Create a container without starting it
-    Create(CreateArgs),
+    Create(Later<CreateArgs>),
     /// List containers
     #[command(visible_aliases = ["list", "ps"])]
-    Ls(PsArgs),
+    Ls(Later<PsArgs>),
     /// Fetch the logs of a container
-    Logs(LogsArgs),
+    Logs(Later<LogsArgs>),
     /// Start stopped containers
-    Start(StartArgs),
+    Start(Later<StartArgs>),
     /// Stop running containers
-    Stop(StopArgs),
+    Stop(Later<StopArgs>),
     /// Stop and start containers
-    Restart(RestartArgs),
+    Restart(Later<RestartArgs>),
     /// Send a signal to running containers
-    Kill(KillArgs),
+    Kill(Later<KillArgs>),
     /// Remove containers
     #[command(visible_alias = "remove")]
-    Rm(RmArgs),
+    Rm(Later<RmArgs>),
     /// Wait until containers stop, then print their exit codes
-    Wait(WaitArgs),
+    Wait(Later<WaitArgs>),
     /// Show everything about containers, as JSON
-    Inspect(InspectArgs),
+    Inspect(Later<InspectArgs>),
     /// Remove all stopped containers
-    Prune(PruneArgs),
+    Prune(Later<PruneArgs>),
 }
 
 /// `dhow ps`

@@ -5,40 +5,40 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{BuildArgs, PullArgs, PushArgs};
+use super::{BuildArgs, Later, PullArgs, PushArgs};
 
 /// `dhow image …`
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one value in the whole program")]
 pub(crate) enum ImageCommand {
     /// Build an image from a Dockerfile
-    Build(BuildArgs),
+    Build(Later<BuildArgs>),
     /// Make an image of programs of this machine and the libraries they load
-    FromHost(FromHostArgs),
+    FromHost(Later<FromHostArgs>),
     /// List images
     #[command(visible_alias = "list")]
-    Ls(ImagesArgs),
+    Ls(Later<ImagesArgs>),
     /// Give an image another name
-    Tag(TagArgs),
+    Tag(Later<TagArgs>),
     /// Remove images
     #[command(visible_alias = "remove")]
-    Rm(RmiArgs),
+    Rm(Later<RmiArgs>),
     /// Show how an image was made
-    History(HistoryArgs),
+    History(Later<HistoryArgs>),
     /// Show everything about images, as JSON
-    Inspect(InspectArgs),
+    Inspect(Later<InspectArgs>),
     /// Download an image from a registry
-    Pull(PullArgs),
+    Pull(Later<PullArgs>),
     /// Upload an image to a registry
-    Push(PushArgs),
+    Push(Later<PushArgs>),
     /// Write images to a tar archive
-    Save(SaveArgs),
+    Save(Later<SaveArgs>),
     /// Read images from a tar archive
-    Load(LoadArgs),
+    Load(Later<LoadArgs>),
     /// Make an image of a root file system: a directory or a tar archive
-    Import(ImportArgs),
+    Import(Later<ImportArgs>),
     /// Remove images without a name
-    Prune(ImagePruneArgs),
+    Prune(Later<ImagePruneArgs>),
 }
 
 /// `dhow image from-host`

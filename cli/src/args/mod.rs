@@ -7,6 +7,7 @@ mod build_limits;
 mod cache;
 mod container;
 mod image;
+mod later;
 #[cfg(test)]
 mod reference;
 mod registry;
@@ -32,6 +33,7 @@ pub(crate) use image::{
     FromHostArgs, HistoryArgs, ImageCommand, ImagePruneArgs, ImagesArgs, ImportArgs, InspectArgs, LoadArgs, RmiArgs,
     SaveArgs, TagArgs,
 };
+pub(crate) use later::Later;
 pub(crate) use registry::{LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryCommand, ServeArgs};
 pub(crate) use run::{CreateArgs, CreateOptions, FileOptions, LimitOptions, NetworkOptions, PullPolicyArg, RunArgs};
 pub(crate) use system::{
@@ -92,88 +94,88 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Build an image from a Dockerfile
     #[command(visible_alias = "b")]
-    Build(BuildArgs),
+    Build(Later<BuildArgs>),
     /// Create and run a new container from an image
-    Run(RunArgs),
+    Run(Later<RunArgs>),
     /// Create a container without starting it
-    Create(CreateArgs),
+    Create(Later<CreateArgs>),
     /// List containers
-    Ps(PsArgs),
+    Ps(Later<PsArgs>),
     /// Fetch the logs of a container
-    Logs(LogsArgs),
+    Logs(Later<LogsArgs>),
     /// Start stopped containers
-    Start(StartArgs),
+    Start(Later<StartArgs>),
     /// Stop running containers
-    Stop(StopArgs),
+    Stop(Later<StopArgs>),
     /// Stop and start containers
-    Restart(RestartArgs),
+    Restart(Later<RestartArgs>),
     /// Send a signal to running containers
-    Kill(KillArgs),
+    Kill(Later<KillArgs>),
     /// Remove containers
-    Rm(RmArgs),
+    Rm(Later<RmArgs>),
     /// Wait until containers stop, then print their exit codes
-    Wait(WaitArgs),
+    Wait(Later<WaitArgs>),
     /// List images
-    Images(ImagesArgs),
+    Images(Later<ImagesArgs>),
     /// Give an image another name
-    Tag(TagArgs),
+    Tag(Later<TagArgs>),
     /// Remove images
-    Rmi(RmiArgs),
+    Rmi(Later<RmiArgs>),
     /// Show how an image was made
-    History(HistoryArgs),
+    History(Later<HistoryArgs>),
     /// Show everything about images and containers, as JSON
-    Inspect(InspectArgs),
+    Inspect(Later<InspectArgs>),
     /// Download an image from a registry
-    Pull(PullArgs),
+    Pull(Later<PullArgs>),
     /// Upload an image to a registry
-    Push(PushArgs),
+    Push(Later<PushArgs>),
     /// Store credentials for a registry
-    Login(LoginArgs),
+    Login(Later<LoginArgs>),
     /// Remove the credentials of a registry
-    Logout(LogoutArgs),
+    Logout(Later<LogoutArgs>),
     /// Write images to a tar archive
-    Save(SaveArgs),
+    Save(Later<SaveArgs>),
     /// Read images from a tar archive
-    Load(LoadArgs),
+    Load(Later<LoadArgs>),
     /// Make an image of a root file system: a directory or a tar archive
-    Import(ImportArgs),
+    Import(Later<ImportArgs>),
     /// Write Dockerfiles in the usual way, without changing what they mean
-    Fmt(FmtArgs),
+    Fmt(Later<FmtArgs>),
     /// Print a Dockerfile as JSON, with the place of everything
-    Parse(ParseArgs),
+    Parse(Later<ParseArgs>),
     /// Show version information
-    Version(VersionArgs),
+    Version(Later<VersionArgs>),
     /// Show what dhow found on this machine
-    Info(InfoArgs),
+    Info(Later<InfoArgs>),
     /// Manage images
     #[command(subcommand)]
-    Image(ImageCommand),
+    Image(Later<ImageCommand>),
     /// Manage containers
     #[command(subcommand)]
-    Container(ContainerCommand),
+    Container(Later<ContainerCommand>),
     /// Manage volumes
     #[command(subcommand)]
-    Volume(VolumeCommand),
+    Volume(Later<VolumeCommand>),
     /// Manage the build cache
     #[command(subcommand)]
-    Cache(CacheCommand),
+    Cache(Later<CacheCommand>),
     /// Manage the build cache with docker's spelling
     #[command(subcommand)]
-    Builder(BuilderCommand),
+    Builder(Later<BuilderCommand>),
     /// Build with docker's other spelling
     #[command(subcommand, hide = true)]
-    Buildx(BuilderCommand),
+    Buildx(Later<BuilderCommand>),
     /// Manage dhow itself
     #[command(subcommand)]
-    System(SystemCommand),
+    System(Later<SystemCommand>),
     /// Serve a registry from a directory
     #[command(subcommand)]
-    Registry(RegistryCommand),
+    Registry(Later<RegistryCommand>),
     /// Print a completion script for a shell
-    Completion(CompletionArgs),
+    Completion(Later<CompletionArgs>),
     /// The process behind a detached container; not for people
     #[command(hide = true)]
-    SuperviseContainer(SuperviseArgs),
+    SuperviseContainer(Later<SuperviseArgs>),
     /// A small shell for sandboxes of images without one; not for people outside of them
     #[command(hide = true)]
     SandboxShell,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Later;
+
 /// `dhow pull`
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
@@ -61,7 +63,7 @@ pub(crate) struct LogoutArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
     /// Serve a registry over plain HTTP until it is interrupted
-    Serve(ServeArgs),
+    Serve(Later<ServeArgs>),
 }
 
 /// `dhow registry serve`

@@ -2,15 +2,17 @@
 
 use clap::{Args, Subcommand};
 
+use super::Later;
+
 /// `dhow system …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SystemCommand {
     /// Show how much disk images, containers, volumes and the build cache use
-    Df(DfArgs),
+    Df(Later<DfArgs>),
     /// Show what dhow found on this machine
-    Info(InfoArgs),
+    Info(Later<InfoArgs>),
     /// Remove stopped containers, images without a name and what nothing refers to
-    Prune(SystemPruneArgs),
+    Prune(Later<SystemPruneArgs>),
 }
 
 /// `dhow system df`
@@ -47,17 +49,17 @@ pub(crate) struct PruneArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum VolumeCommand {
     /// Create a volume
-    Create(VolumeCreateArgs),
+    Create(Later<VolumeCreateArgs>),
     /// List volumes
     #[command(visible_alias = "list")]
-    Ls(VolumeLsArgs),
+    Ls(Later<VolumeLsArgs>),
     /// Remove volumes
     #[command(visible_alias = "remove")]
-    Rm(VolumeRmArgs),
+    Rm(Later<VolumeRmArgs>),
     /// Show everything about volumes, as JSON
-    Inspect(VolumeInspectArgs),
+    Inspect(Later<VolumeInspectArgs>),
     /// Remove anonymous volumes that no container uses
-    Prune(PruneArgs),
+    Prune(Later<PruneArgs>),
 }
 
 /// `dhow volume create`

@@ -64,19 +64,19 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Kill(args) => container(app, ContainerCommand::Kill(args)),
         Command::Rm(args) => container(app, ContainerCommand::Rm(args)),
         Command::Wait(args) => container(app, ContainerCommand::Wait(args)),
-        Command::Image(command) => image(app, command),
-        Command::Container(command) => container(app, command),
-        Command::Volume(command) => volume(app, command),
-        Command::Cache(command) => cache(app, command),
-        Command::Builder(command) | Command::Buildx(command) => builder(app, command),
-        Command::System(command) => system(app, command),
-        Command::Registry(RegistryCommand::Serve(args)) => serve::run(app, &args),
+        Command::Image(command) => image(app, command.into_inner()),
+        Command::Container(command) => container(app, command.into_inner()),
+        Command::Volume(command) => volume(app, command.into_inner()),
+        Command::Cache(command) => cache(app, command.into_inner()),
+        Command::Builder(command) | Command::Buildx(command) => builder(app, command.into_inner()),
+        Command::System(command) => system(app, command.into_inner()),
+        Command::Registry(command) => registry(app, command.into_inner()),
         Command::Inspect(args) => inspect::run(app, &args),
         Command::Info(args) => system(app, SystemCommand::Info(args)),
         Command::Login(args) => login::run(app, &args),
         Command::Logout(args) => logout::run(app, &args),
-        Command::Fmt(args) => fmt::fmt(&args),
-        Command::Parse(args) => fmt::parse(&args),
+        Command::Fmt(args) => fmt::fmt(app, &args),
+        Command::Parse(args) => fmt::parse(app, &args),
         Command::Version(args) => version::run(app, &args),
         Command::Completion(args) => completion::run(&args),
         Command::SandboxShell => sandbox_shell::run(),
@@ -151,5 +151,11 @@ fn system(app: &App, command: SystemCommand) -> anyhow::Result<Exit> {
         SystemCommand::Df(args) => df::run(app, &args),
         SystemCommand::Info(args) => info::run(app, &args),
         SystemCommand::Prune(args) => prune::system(app, &args),
+    }
+}
+
+fn registry(app: &App, command: RegistryCommand) -> anyhow::Result<Exit> {
+    match command {
+        RegistryCommand::Serve(args) => serve::run(app, &args),
     }
 }

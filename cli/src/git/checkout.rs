@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dhow_layer_store::{Root, Timestamp};
+use dhow_layer_store::Root;
 use gix_hash::{Kind as HashKind, ObjectId};
 use gix_object::tree::EntryKind;
 use gix_object::{Kind, TreeRef};
@@ -23,8 +23,6 @@ pub(super) struct CheckoutPlan<'a> {
     pub(super) subdirectory: Option<&'a Path>,
     /// The empty directory that takes it.
     pub(super) into: &'a Root,
-    /// `commit` gives files the commit's date, else they have that of now.
-    pub(super) mtime: Option<&'a str>,
 }
 
 /// A submodule in a tree.
@@ -45,15 +43,17 @@ pub(super) struct Written {
     pub(super) submodules: Vec<Link>,
     /// The repository's `.gitmodules`.
     pub(super) gitmodules: String,
+    /// The date of the commit, in seconds since 1970.
+    pub(super) date: i64,
 }
 
 /// Writes the files of `commit`.
 pub(super) fn run(pack: &Pack, commit: &str, plan: &CheckoutPlan<'_>) -> anyhow::Result<Written> {
     let commit = pack.commit(commit)?;
     let top = object_id(header(&commit, "tree").unwrap_or_default())?;
-    let mtime = (plan.mtime == Some("commit")).then(|| committed(&commit)).flatten();
     let prefix = clean(plan.subdirectory.unwrap_or(Path::new("")));
-    let mut writer = Writer { pack, into: plan.into, prefix: &prefix, mtime, written: Written::default() };
+    let mut writer = Writer { pack, into: plan.into, prefix: &prefix, written: Written::default() };
+    writer.written.date = committed(&commit)?;
     writer.written.gitmodules = writer.gitmodules(&top)?;
     let tree = writer.subtree(top)?;
     writer.tree(&tree, Path::new(""))?;
@@ -64,7 +64,6 @@ struct Writer<'a> {
     pack: &'a Pack,
     into: &'a Root,
     prefix: &'a Path,
-    mtime: Option<Timestamp>,
     written: Written,
 }
 
@@ -121,9 +120,6 @@ impl Writer<'_> {
                     self.written.submodules.push(link);
                 }
             }
-            if let Some(mtime) = self.mtime {
-                self.into.set_mtime(&path, mtime)?;
-            }
         }
         Ok(())
     }
@@ -172,9 +168,9 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 /// The date of the commit: the last but one word of its `committer`.
-fn committed(commit: &[u8]) -> Option<Timestamp> {
-    let seconds = header(commit, "committer")?.rsplit(' ').nth(1)?.parse().ok()?;
-    Some(Timestamp { seconds, nanoseconds: 0 })
+pub(super) fn committed(commit: &[u8]) -> Result<i64, GitError> {
+    let date = header(commit, "committer").and_then(|committer| committer.rsplit(' ').nth(1)?.parse().ok());
+    date.ok_or_else(|| GitError::Pack("the commit has no date".to_owned()))
 }
 
 #[cfg(test)]
@@ -197,7 +193,7 @@ mod tests {
     #[test]
     fn dates_of_commits() {
         let commit = b"tree 00\nauthor A <a@b> 1 +0000\ncommitter C D <c@d> 1700000000 +0130\n\ncommitter x 5 y\n";
-        assert_eq!(committed(commit).unwrap().seconds, 1_700_000_000);
-        assert!(committed(b"tree 00\n").is_none());
+        assert_eq!(committed(commit).unwrap(), 1_700_000_000);
+        assert!(committed(b"tree 00\n").is_err());
     }
 }

@@ -20,9 +20,26 @@ pub(crate) enum GitError {
         #[source]
         source: std::io::Error,
     },
-    /// The server speaks an older protocol.
-    #[error("the server of `{0}` does not speak version 2 of git's protocol")]
-    OldProtocol(String),
+    /// Nothing came for too long.
+    #[error("the server has said nothing for a minute")]
+    Silent,
+    /// The connection broke.
+    #[error("the connection to the server broke")]
+    Stream(#[source] std::io::Error),
+    /// What answers there is no server of git's, or only serves the files of a repository.
+    #[error("what answers at `{0}` does not speak git's protocol")]
+    NoGitServer(String),
+    /// The server gives out an object only by the name of a reference.
+    #[error("the server does not give out what no branch or tag names: {0}")]
+    NotGivenByName(String),
+    /// No branch and no tag leads to the commit.
+    #[error("the repository `{remote}` has no commit `{commit}` that a branch or tag leads to")]
+    NoCommit {
+        /// Its name.
+        commit: String,
+        /// Where.
+        remote: String,
+    },
     /// The repository names its objects in another way.
     #[error("the repository has objects in the format `{0}`, dhow reads `sha1`")]
     ObjectFormat(String),
@@ -64,8 +81,11 @@ impl GitError {
             Self::Ssh(_) => {
                 "write its `https://` address; `--secret id=GIT_AUTH_TOKEN,src=FILE` opens private repositories"
             }
-            Self::Connection { .. } => "check the address, and the network between this machine and the server",
-            Self::OldProtocol(_) => "a server with git 2.18 or later does; or clone it and name the directory",
+            Self::Connection { .. } | Self::Silent | Self::Stream(_) => {
+                "check the address, and the network between this machine and the server"
+            }
+            Self::NoGitServer(_) => "check the address; a server that only has a repository's files cannot be asked",
+            Self::NoCommit { .. } => "check the commit's name; name its branch or tag where the server hides it",
             Self::NoReference { .. } => "check its spelling, or name a commit with all its 40 digits",
             Self::NoDirectory(_) => "what follows the colon in `#ref:directory` is a directory of the repository",
             _ => return None,

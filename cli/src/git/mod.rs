@@ -1,16 +1,20 @@
 //! Repositories of other machines: which commit a name stands for, and its files, without a `git` program.
 //!
-//! Speaks protocol version 2 (gitprotocol-v2(5)) over HTTP and with git's own daemon, always for one commit without its
-//! past. `.gitattributes` change nothing: files are those of the commit, byte for byte, and large files that are
+//! Speaks protocol version 2 (gitprotocol-v2(5)), with older servers 0 and 1, over HTTP and with git's own daemon, for one
+//! commit without its past, or with it where the server knows no other way. `.gitattributes` change nothing: files are those of the commit, byte for byte, and large files that are
 //! kept elsewhere stay pointers.
 
 mod checkout;
+mod dates;
 mod dot_git;
 mod error;
+mod greeting;
 mod index;
+mod old_protocol;
 mod pack;
 mod pkt_line;
 mod protocol;
+mod sideband;
 mod submodules;
 mod transport;
 
@@ -22,10 +26,11 @@ use dhow_layer_store::{Root, Store};
 
 pub(crate) use error::GitError;
 
-use checkout::CheckoutPlan;
+use checkout::{CheckoutPlan, committed};
 use pack::Pack;
-use protocol::{RemoteRef, Session};
+use protocol::{Depth, Objects, RemoteRef, Session, Wanted};
 use submodules::Submodules;
+use transport::Address;
 
 use crate::wiring::Remote;
 
@@ -50,7 +55,7 @@ impl Git<'_> {
         if let Some(commit) = name.filter(|name| is_commit(name)) {
             return Ok(GitCommit { commit: commit.to_owned(), tag: None, reference: None });
         }
-        let mut session = Session::open(self.remote, &request.source.remote, request.authorization)?;
+        let mut session = Session::open(&self.address(request))?;
         let wanted = wanted_refs(name);
         let refs = session.refs(&wanted)?;
         let found = wanted.iter().find_map(|wanted| refs.iter().find(|found| found.name == *wanted));
@@ -67,6 +72,8 @@ impl Git<'_> {
 
     /// Writes the files of a commit, or of the request's directory in it, to `into`, which is empty.
     ///
+    /// The date of the commit, in seconds since 1970.
+    ///
     /// # Errors
     /// The repository or a submodule cannot be had; it holds names that no checkout may have.
     pub(crate) fn checkout(
@@ -74,16 +81,57 @@ impl Git<'_> {
         request: &GitRequest<'_>,
         checkout: &Checkout<'_>,
         into: &Root,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<i64> {
         let source = request.source;
         let job = Job { git: self, main: request, depth: 0 };
         let subdirectory = source.subdirectory.as_deref().map(Path::new);
-        let plan = CheckoutPlan { subdirectory, into, mtime: source.mtime.as_deref() };
+        let plan = CheckoutPlan { subdirectory, into };
         let done = job.run(&source.remote, &checkout.commit.commit, &plan)?;
         if checkout.keep_git_dir && subdirectory.is_none() {
             dot_git::write(into, &done.pack, &dot_git::State { source, commit: checkout.commit, index: &done.index })?;
         }
-        Ok(())
+        if source.mtime.as_deref() == Some("commit") {
+            dates::set_all(into, Path::new("."), done.date)?;
+        }
+        Ok(done.date)
+    }
+
+    /// The date of a commit, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The repository cannot be reached, or does not have the commit.
+    pub(crate) fn date(&self, request: &GitRequest<'_>, commit: &GitCommit) -> anyhow::Result<i64> {
+        let pack = self.fetch(&self.address(request), (&commit.commit, Objects::Commit))?;
+        Ok(committed(&pack.commit(&commit.commit)?)?)
+    }
+
+    fn address<'r>(&'r self, request: &'r GitRequest<'_>) -> Address<'r> {
+        Address { remote: self.remote, url: &request.source.remote, authorization: request.authorization }
+    }
+
+    /// Objects of a commit. From a server that does not give it out by its name, all that its branches and tags lead to.
+    fn fetch(&self, address: &Address<'_>, (commit, objects): (&str, Objects)) -> anyhow::Result<Pack> {
+        let ids = [commit.to_owned()];
+        let wanted = Wanted { ids: &ids, objects, depth: Depth::One };
+        let mut session = Session::open(address)?;
+        let missing =
+            || GitError::NoCommit { commit: commit.to_owned(), remote: transport::without_secret(address.url) };
+        match session.fetch(&wanted, self.store.staging()?) {
+            Err(error) if matches!(error.downcast_ref(), Some(GitError::NotGivenByName(_))) => {}
+            done => return done,
+        }
+        let ids = session.tips();
+        // Some servers have one connection for each client.
+        drop(session);
+        if ids.is_empty() {
+            return Err(missing().into());
+        }
+        let all = Wanted { ids: &ids, objects, depth: Depth::Full };
+        let pack = Session::open(address)?.fetch(&all, self.store.staging()?)?;
+        match pack.commit(commit) {
+            Err(GitError::MissingObject(_)) => Err(missing().into()),
+            _ => Ok(pack),
+        }
     }
 }
 
@@ -98,13 +146,13 @@ struct Job<'a> {
 struct Done {
     pack: Pack,
     index: Vec<index::Entry>,
+    date: i64,
 }
 
 impl Job<'_> {
     fn run(&self, remote: &str, commit: &str, plan: &CheckoutPlan<'_>) -> anyhow::Result<Done> {
-        let scratch = self.git.store.staging()?;
-        let mut session = Session::open(self.git.remote, remote, self.authorization(remote))?;
-        let pack = session.fetch(commit, scratch)?;
+        let address = Address { remote: self.git.remote, url: remote, authorization: self.authorization(remote) };
+        let pack = self.git.fetch(&address, (commit, Objects::All))?;
         let written = checkout::run(&pack, commit, plan)?;
         if self.main.source.submodules != Some(false) && !written.submodules.is_empty() {
             let known = Submodules::parse(&written.gitmodules);
@@ -112,7 +160,7 @@ impl Job<'_> {
                 self.submodule(remote, &known, (module, plan))?;
             }
         }
-        Ok(Done { pack, index: written.index })
+        Ok(Done { pack, index: written.index, date: written.date })
     }
 
     fn submodule(
@@ -129,7 +177,7 @@ impl Job<'_> {
         }
         let url = submodules::resolve(parent, url);
         let into = plan.into.open_root(&module.path)?;
-        let below = CheckoutPlan { subdirectory: None, into: &into, mtime: plan.mtime };
+        let below = CheckoutPlan { subdirectory: None, into: &into };
         let job = Job { git: self.git, main: self.main, depth: self.depth + 1 };
         let done = job.run(&url, &module.commit, &below);
         done.map(drop).map_err(|error| error.context(format!("cannot get the submodule `{path}`")))

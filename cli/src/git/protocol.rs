@@ -1,16 +1,22 @@
-//! The two commands of protocol version 2 that dhow needs: `ls-refs` and `fetch` (gitprotocol-v2(5)).
+//! A connection to one repository: which references it has, and fetching objects of it. Version 2 of the protocol
+//! (gitprotocol-v2(5)), or [versions 0 and 1](super::old_protocol).
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 
 use dhow_layer_store::StagingDir;
 
 use super::error::GitError;
+use super::greeting::{Advertisement, Greeting};
+use super::old_protocol;
 use super::pack::Pack;
 use super::pkt_line::{self, Packet, delimiter, flush, line};
-use super::transport::Transport;
-use crate::wiring::Remote;
+use super::sideband::Sideband;
+use super::transport::{Address, Transport};
 
-const AGENT: &str = concat!("agent=dhow/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("agent=dhow/", env!("CARGO_PKG_VERSION"));
+/// How servers say that they do not give out what was asked for by its name.
+const REFUSALS: [&str; 3] = ["not our ref", "unadvertised object", "not valid"];
 
 /// A reference of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,35 +29,89 @@ pub(super) struct RemoteRef {
     pub(super) peeled: Option<String>,
 }
 
+/// What a fetch brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// The commits' names, or those of tags.
+    pub(super) ids: &'a [String],
+    /// Which of their objects.
+    pub(super) objects: Objects,
+    /// How much of their past.
+    pub(super) depth: Depth,
+}
+
+/// Which objects of a commit are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// All.
+    All,
+    /// The commit alone; more may come.
+    Commit,
+}
+
+/// How much of a commit's past is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// None; more may come.
+    One,
+    /// All.
+    Full,
+}
+
+/// What a server of version 2 can do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Abilities {
+    /// It sends commits without their past.
+    is_shallow: bool,
+    /// It leaves out objects that are not wanted.
+    is_filtering: bool,
+}
+
+enum Server {
+    Two(Abilities),
+    Old(Advertisement),
+}
+
 /// A connection to one repository.
 pub(super) struct Session<'a> {
     transport: Transport<'a>,
-    /// Whether the server sends commits without their past.
-    is_shallow: bool,
+    server: Server,
 }
 
 impl<'a> Session<'a> {
-    /// Connects to the repository at `address`.
-    pub(super) fn open(remote: &'a Remote, address: &str, authorization: Option<&str>) -> anyhow::Result<Self> {
-        let (transport, capabilities) = Transport::open(remote, address, authorization)?;
-        let value = |name: &str| capabilities.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        match value("object-format") {
+    /// Connects to a repository.
+    pub(super) fn open(address: &Address<'a>) -> anyhow::Result<Self> {
+        let (transport, greeting) = Transport::open(address)?;
+        let format = match &greeting {
+            Greeting::Two(lines) => value(lines, "object-format"),
+            Greeting::Old(advertisement) => advertisement.value("object-format"),
+        };
+        match format {
             None | Some("sha1") => {}
             Some(other) => return Err(GitError::ObjectFormat(other.to_owned()).into()),
         }
-        let is_shallow = value("fetch").is_some_and(|features| features.split(' ').any(|one| one == "shallow"));
-        Ok(Self { transport, is_shallow })
+        let server = match greeting {
+            Greeting::Two(lines) => {
+                let can = |name| value(&lines, "fetch").is_some_and(|all| all.split(' ').any(|one| one == name));
+                Server::Two(Abilities { is_shallow: can("shallow"), is_filtering: can("filter") })
+            }
+            Greeting::Old(advertisement) => Server::Old(advertisement),
+        };
+        Ok(Self { transport, server })
     }
 
-    /// Those of the references `names` that there are.
-    pub(super) fn refs(&mut self, names: &[String]) -> anyhow::Result<Vec<RemoteRef>> {
+    /// The references whose names begin with one of `prefixes`; others may be among them.
+    pub(super) fn refs(&mut self, prefixes: &[String]) -> anyhow::Result<Vec<RemoteRef>> {
+        if let Server::Old(advertisement) = &self.server {
+            return Ok(advertisement.refs.clone());
+        }
         let mut request = Vec::new();
         line(&mut request, "command=ls-refs\n");
         line(&mut request, AGENT);
         delimiter(&mut request);
         line(&mut request, "peel\n");
-        for name in names {
-            line(&mut request, &format!("ref-prefix {name}\n"));
+        for prefix in prefixes {
+            line(&mut request, &format!("ref-prefix {prefix}\n"));
         }
         flush(&mut request);
         let mut answer = self.transport.ask(&request)?;
@@ -62,24 +122,71 @@ impl<'a> Session<'a> {
         Ok(refs)
     }
 
-    /// The objects of a commit, in a pack below `scratch`.
-    pub(super) fn fetch(&mut self, commit: &str, scratch: StagingDir) -> anyhow::Result<Pack> {
-        let mut request = Vec::new();
-        line(&mut request, "command=fetch");
-        line(&mut request, AGENT);
-        delimiter(&mut request);
-        line(&mut request, "no-progress");
-        line(&mut request, "ofs-delta");
-        if self.is_shallow {
-            line(&mut request, "deepen 1");
-        }
-        line(&mut request, &format!("want {commit}\n"));
-        line(&mut request, "done\n");
-        flush(&mut request);
+    /// What branches and tags name, as a server of an older version listed them. One of version 2 that does not give out
+    /// an object by its name does not have it.
+    pub(super) fn tips(&self) -> Vec<String> {
+        let Server::Old(server) = &self.server else { return Vec::new() };
+        let is_kept = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+        let tips = server.refs.iter().filter(|found| is_kept(&found.name)).map(|found| found.id.clone());
+        tips.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Objects, in a pack below `scratch`.
+    ///
+    /// # Errors
+    /// [`GitError::NotGivenByName`]: the server only gives what its references name.
+    pub(super) fn fetch(&mut self, wanted: &Wanted<'_>, scratch: StagingDir) -> anyhow::Result<Pack> {
+        let request = match &self.server {
+            Server::Two(abilities) => request(*abilities, wanted),
+            Server::Old(server) => {
+                let ids = wanted.ids.iter().map(|id| self.transport.old_name(server, id));
+                let ids = ids.collect::<Result<Vec<_>, _>>()?;
+                old_protocol::request(server, &Wanted { ids: &ids, ..*wanted })
+            }
+        };
         let mut answer = self.transport.ask(&request)?;
-        find_pack(&mut answer)?;
-        let mut stream = BufReader::new(Sideband { stream: answer, chunk: Vec::new(), at: 0 });
-        Ok(Pack::receive(&mut stream, scratch)?)
+        let pack = match &self.server {
+            Server::Two(_) => {
+                find_pack(&mut answer)?;
+                Box::new(Sideband::new(answer))
+            }
+            Server::Old(server) => old_protocol::pack(server, answer)?,
+        };
+        Ok(Pack::receive(&mut BufReader::new(pack), scratch)?)
+    }
+}
+
+fn value<'l>(lines: &'l [String], name: &str) -> Option<&'l str> {
+    lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn request(abilities: Abilities, wanted: &Wanted<'_>) -> Vec<u8> {
+    let mut request = Vec::new();
+    line(&mut request, "command=fetch");
+    line(&mut request, AGENT);
+    delimiter(&mut request);
+    line(&mut request, "no-progress");
+    line(&mut request, "ofs-delta");
+    if wanted.depth == Depth::One && abilities.is_shallow {
+        line(&mut request, "deepen 1");
+    }
+    if wanted.objects == Objects::Commit && abilities.is_filtering {
+        line(&mut request, "filter tree:0");
+    }
+    for id in wanted.ids {
+        line(&mut request, &format!("want {id}\n"));
+    }
+    line(&mut request, "done\n");
+    flush(&mut request);
+    request
+}
+
+/// What a server's refusal means.
+pub(super) fn refusal(reason: &str) -> GitError {
+    let reason = reason.trim_end();
+    match REFUSALS.iter().any(|text| reason.contains(text)) {
+        true => GitError::NotGivenByName(reason.to_owned()),
+        false => GitError::Refused(reason.to_owned()),
     }
 }
 
@@ -106,7 +213,7 @@ fn find_pack(stream: &mut dyn Read) -> Result<(), GitError> {
                 match text.trim_end() {
                     "packfile" => return Ok(()),
                     text => match text.strip_prefix("ERR ") {
-                        Some(reason) => return Err(GitError::Refused(reason.to_owned())),
+                        Some(reason) => return Err(refusal(reason)),
                         None => continue,
                     },
                 }
@@ -121,42 +228,13 @@ fn broken(error: io::Error) -> GitError {
     GitError::Protocol(error.to_string())
 }
 
-/// The first band of a stream of three: data, words for people, and the reason of a failure.
-struct Sideband<'a> {
-    stream: Box<dyn Read + 'a>,
-    chunk: Vec<u8>,
-    at: usize,
-}
-
-impl Read for Sideband<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.chunk.len() {
-            match pkt_line::read(&mut self.stream)? {
-                Packet::Data(bytes) if bytes.first() == Some(&1) => (self.chunk, self.at) = (bytes, 1),
-                Packet::Data(bytes) if bytes.first() == Some(&2) => {}
-                Packet::Data(bytes) => {
-                    let reason = String::from_utf8_lossy(bytes.get(1..).unwrap_or_default()).trim().to_owned();
-                    return Err(io::Error::other(reason));
-                }
-                Packet::Delimiter => {}
-                Packet::Flush => return Ok(0),
-            }
-        }
-        let count = buffer.len().min(self.chunk.len() - self.at);
-        buffer[..count].copy_from_slice(&self.chunk[self.at..self.at + count]);
-        self.at += count;
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
-    use super::{RemoteRef, Sideband, find_pack, parse_ref};
+    use super::{RemoteRef, find_pack, parse_ref, refusal};
+    use crate::git::GitError;
 
     #[test]
-    fn references_and_bands() {
+    fn references_and_packs() {
         let id = "0123456789012345678901234567890123456789";
         let tag = parse_ref(&format!("{id} refs/tags/v1 peeled:{}\n", id.replace('0', "a"))).unwrap();
         assert_eq!(tag.peeled, Some(id.replace('0', "a")));
@@ -167,12 +245,11 @@ mod tests {
         let mut answer = &b"0011shallow-info\n0001000dpackfile\nPACK"[..];
         find_pack(&mut answer).unwrap();
         assert_eq!(answer, b"PACK");
-        let mut text = String::new();
-        let bands = b"0007\x01PA0007\x02hm0007\x01CK0000";
-        Sideband { stream: Box::new(&bands[..]), chunk: Vec::new(), at: 0 }.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "PACK");
-        let failure = b"0009\x03oh no";
-        let mut failed = Sideband { stream: Box::new(&failure[..]), chunk: Vec::new(), at: 0 };
-        assert!(failed.read_to_string(&mut text).is_err());
+    }
+
+    #[test]
+    fn a_refusal_of_a_name_is_told_from_others() {
+        assert!(matches!(refusal("upload-pack: not our ref 0123\n"), GitError::NotGivenByName(_)));
+        assert!(matches!(refusal("access denied"), GitError::Refused(_)));
     }
 }

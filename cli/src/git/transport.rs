@@ -7,7 +7,8 @@ use std::time::Duration;
 use dhow_registry_client::WebRequest;
 
 use super::error::GitError;
-use super::pkt_line::{self, Packet};
+use super::greeting::{Advertisement, Greeting};
+use super::pkt_line;
 use crate::wiring::Remote;
 
 /// How long nothing may come from a daemon.
@@ -15,43 +16,50 @@ const IDLE: Duration = Duration::from_secs(60);
 const DAEMON_PORT: u16 = 9418;
 const VERSION: (&str, &str) = ("git-protocol", "version=2");
 
+/// A repository, and with what it is reached.
+#[derive(Clone, Copy)]
+pub(super) struct Address<'a> {
+    pub(super) remote: &'a Remote,
+    /// As it was written.
+    pub(super) url: &'a str,
+    /// The value of the header `Authorization`.
+    pub(super) authorization: Option<&'a str>,
+}
+
 /// A connection.
 pub(super) enum Transport<'a> {
-    Web { remote: &'a Remote, base: String, authorization: Option<String> },
+    Web { remote: &'a Remote, base: String, authorization: Option<String>, version: Option<(&'static str, &'a str)> },
     Daemon { stream: TcpStream, host: String },
 }
 
 impl<'a> Transport<'a> {
-    /// Connects, and reads what the server can do.
-    pub(super) fn open(
-        remote: &'a Remote,
-        address: &str,
-        authorization: Option<&str>,
-    ) -> anyhow::Result<(Self, Vec<String>)> {
-        match address.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
-            Some((scheme, _)) if matches!(scheme.as_str(), "http" | "https") => {
-                Self::open_web(remote, address, authorization)
-            }
+    /// Connects, and reads the server's first words.
+    pub(super) fn open(address: &Address<'a>) -> anyhow::Result<(Self, Greeting)> {
+        let url = address.url;
+        match url.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+            Some((scheme, _)) if matches!(scheme.as_str(), "http" | "https") => Self::open_web(address),
             Some((scheme, rest)) if scheme == "git" => Ok(Self::open_daemon(rest)?),
-            Some((scheme, _)) if scheme == "ssh" => Err(GitError::Ssh(without_secret(address)).into()),
-            None if address.contains('@') => Err(GitError::Ssh(address.to_owned()).into()),
-            _ => Err(GitError::Address(without_secret(address)).into()),
+            Some((scheme, _)) if scheme == "ssh" => Err(GitError::Ssh(without_secret(url)).into()),
+            None if url.contains('@') => Err(GitError::Ssh(url.to_owned()).into()),
+            _ => Err(GitError::Address(without_secret(url)).into()),
         }
     }
 
-    fn open_web(remote: &'a Remote, address: &str, authorization: Option<&str>) -> anyhow::Result<(Self, Vec<String>)> {
+    fn open_web(address: &Address<'a>) -> anyhow::Result<(Self, Greeting)> {
         const PLACE: &str = "/info/refs?service=git-upload-pack";
-        let url = format!("{}{PLACE}", address.trim_end_matches('/'));
+        let Address { remote, url: place, authorization } = *address;
+        let url = format!("{}{PLACE}", place.trim_end_matches('/'));
         let request = WebRequest { url: &url, authorization, headers: &[VERSION], ..WebRequest::default() };
         let mut answer = remote.open(&request)?;
         // A repository that has moved is asked at its new place from now on.
-        let base = answer.url().strip_suffix(PLACE).unwrap_or(address).to_owned();
-        let capabilities = capabilities(&mut answer, &without_secret(address))?;
-        let authorization = authorization.filter(|_| origin(&base) == origin(address)).map(str::to_owned);
-        Ok((Self::Web { remote, base, authorization }, capabilities))
+        let base = answer.url().strip_suffix(PLACE).unwrap_or(place).to_owned();
+        let greeting = Greeting::read(&mut answer, &without_secret(place))?;
+        let authorization = authorization.filter(|_| origin(&base) == origin(place)).map(str::to_owned);
+        let version = matches!(greeting, Greeting::Two(_)).then_some(VERSION);
+        Ok((Self::Web { remote, base, authorization, version }, greeting))
     }
 
-    fn open_daemon(rest: &str) -> Result<(Self, Vec<String>), GitError> {
+    fn open_daemon(rest: &str) -> Result<(Self, Greeting), GitError> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let host = if has_port { authority.to_owned() } else { format!("{authority}:{DAEMON_PORT}") };
@@ -64,20 +72,20 @@ impl<'a> Transport<'a> {
         let mut request = Vec::new();
         pkt_line::line(&mut request, &format!("git-upload-pack /{path}\0host={authority}\0\0version=2\0"));
         stream.write_all(&request).map_err(failed("write to"))?;
-        let capabilities = capabilities(&mut stream, &format!("git://{rest}"))?;
-        Ok((Self::Daemon { stream, host }, capabilities))
+        let greeting = Greeting::read(&mut stream, &format!("git://{rest}"))?;
+        Ok((Self::Daemon { stream, host }, greeting))
     }
 
     /// Sends a command; its answer as it comes.
     pub(super) fn ask(&mut self, request: &[u8]) -> anyhow::Result<Box<dyn Read + '_>> {
         match self {
-            Self::Web { remote, base, authorization } => {
+            Self::Web { remote, base, authorization, version } => {
                 let url = format!("{}/git-upload-pack", base.trim_end_matches('/'));
-                let headers = [
-                    VERSION,
+                let mut headers = vec![
                     ("content-type", "application/x-git-upload-pack-request"),
                     ("accept", "application/x-git-upload-pack-result"),
                 ];
+                headers.extend(*version);
                 let authorization = authorization.as_deref();
                 let request =
                     WebRequest { url: &url, authorization, headers: &headers, body: Some(request), etag: None };
@@ -90,30 +98,23 @@ impl<'a> Transport<'a> {
             }
         }
     }
-}
 
-/// Reads the server's first words, of which only those of version 2 are understood.
-fn capabilities(stream: &mut dyn Read, address: &str) -> Result<Vec<String>, GitError> {
-    let malformed = |error: std::io::Error| GitError::Protocol(error.to_string());
-    let mut lines = Vec::new();
-    let mut is_second = false;
-    loop {
-        match pkt_line::read(stream).map_err(malformed)? {
-            Packet::Data(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-                if let Some(reason) = text.strip_prefix("ERR ") {
-                    return Err(GitError::Refused(reason.to_owned()));
-                }
-                is_second |= text == "version 2";
-                // The line of the service goes before, in a message of its own.
-                if !is_second && !text.starts_with("# service=") {
-                    return Err(GitError::OldProtocol(address.to_owned()));
-                }
-                lines.push(text);
-            }
-            Packet::Flush if is_second => return Ok(lines),
-            Packet::Flush if !lines.is_empty() => {}
-            Packet::Flush | Packet::Delimiter => return Err(GitError::OldProtocol(address.to_owned())),
+    /// The name by which `server`, of an older version, gives out the object `id`: its own, or that of its tag.
+    ///
+    /// # Errors
+    /// [`GitError::NotGivenByName`]: it would end the connection, often without a word.
+    pub(super) fn old_name(&self, server: &Advertisement, id: &str) -> Result<String, GitError> {
+        let is_free = server.can("allow-reachable-sha1-in-want") || server.can("allow-tip-sha1-in-want");
+        let tag = || server.refs.iter().find(|known| known.peeled.as_deref() == Some(id));
+        match server.refs.iter().any(|known| known.id == id) {
+            true => Ok(id.to_owned()),
+            false if is_free => Ok(id.to_owned()),
+            false => match (tag(), self) {
+                (Some(tag), _) => Ok(tag.id.clone()),
+                // Where each request stands alone a reference can have moved since, so that servers look further.
+                (None, Self::Web { .. }) => Ok(id.to_owned()),
+                (None, Self::Daemon { .. }) => Err(GitError::NotGivenByName(id.to_owned())),
+            },
         }
     }
 }
@@ -134,24 +135,12 @@ pub(super) fn without_secret(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{capabilities, origin, without_secret};
+    use super::{origin, without_secret};
 
     #[test]
     fn parts_of_addresses() {
         assert_eq!(origin("https://me:x@e.com:8/a/b.git"), "https://me:x@e.com:8");
         assert_eq!(without_secret("https://me:x@e.com:8/a@b.git"), "https://e.com:8/a@b.git");
         assert_eq!(origin("git://e.com"), "git://e.com");
-    }
-
-    #[test]
-    fn first_words() {
-        let read = |bytes: &[u8]| capabilities(&mut &bytes[..], "git://e.com/x").map_err(|error| error.to_string());
-        let web = b"001e# service=git-upload-pack\n0000000eversion 2\n000cls-refs\n0000";
-        assert_eq!(read(web).unwrap(), ["# service=git-upload-pack", "version 2", "ls-refs"]);
-        assert_eq!(read(&web[34..]).unwrap(), ["version 2", "ls-refs"]);
-        assert!(read(b"0014ERR no such repo").unwrap_err().ends_with("no such repo"));
-        let old = b"001e# service=git-upload-pack\n000000320123456789012345678901234567890123456789 HEAD\n0000";
-        assert!(read(old).unwrap_err().contains("version 2"));
-        assert!(read(b"<html>").is_err());
     }
 }

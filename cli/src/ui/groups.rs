@@ -2,12 +2,14 @@
 //! shown as it goes on; what others write comes when it is done, whole.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, Write};
+use std::io::{BufRead, BufReader, Seek, Write};
 
 use tempfile::SpooledTempFile;
 
+use super::cells::one_line;
 use crate::environment::Environment;
 use crate::output;
+use crate::random;
 
 /// Whose logs they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,17 +29,19 @@ impl Ci {
         environment.get("GITLAB_CI").map(|_| Self::GitLab)
     }
 
-    fn begin(self, step: usize, title: &str) -> String {
+    /// The line that opens a section of this name, which is not used again.
+    fn begin(self, name: &str, title: &str) -> String {
+        let title = one_line(title);
         match self {
-            Self::GitHub => format!("::group::{}", escaped(title)),
-            Self::GitLab => format!("\x1b[0Ksection_start:{}:dhow_step_{step}[collapsed=true]\r\x1b[0K{title}", now()),
+            Self::GitHub => format!("::group::{}", escaped(&title)),
+            Self::GitLab => format!("\x1b[0Ksection_start:{}:{name}[collapsed=true]\r\x1b[0K{title}", now()),
         }
     }
 
-    fn end(self, step: usize) -> String {
+    fn end(self, name: &str) -> String {
         match self {
             Self::GitHub => "::endgroup::".to_owned(),
-            Self::GitLab => format!("\x1b[0Ksection_end:{}:dhow_step_{step}\r\x1b[0K", now()),
+            Self::GitLab => format!("\x1b[0Ksection_end:{}:{name}\r\x1b[0K", now()),
         }
     }
 }
@@ -71,12 +75,30 @@ pub(super) struct Groups {
     waiting: BTreeMap<usize, Waiting>,
     /// Lines of no group, for the end of the one that is open.
     after: Vec<String>,
+    /// What makes the names of sections this build's, and the end of what holds no commands unforeseeable.
+    token: String,
     say: fn(&str),
 }
 
 impl Groups {
     pub(super) fn new(ci: Ci) -> Self {
-        Self { ci, open: None, waiting: BTreeMap::new(), after: Vec::new(), say: output::say }
+        // A system without random bytes is no reason to show nothing.
+        let token = random::hex(16).unwrap_or_else(|_| format!("{}", std::process::id()));
+        Self { ci, open: None, waiting: BTreeMap::new(), after: Vec::new(), token, say: output::say }
+    }
+
+    /// What is written from now on is no command to the service, whatever it looks like.
+    pub(super) fn stop_commands(&self) {
+        if self.ci == Ci::GitHub {
+            (self.say)(&format!("::stop-commands::{}", self.token));
+        }
+    }
+
+    /// Commands are heard again.
+    pub(super) fn resume_commands(&self) {
+        if self.ci == Ci::GitHub {
+            (self.say)(&format!("::{}::", self.token));
+        }
     }
 
     /// A step begins.
@@ -123,22 +145,25 @@ impl Groups {
 
     fn show(&mut self, step: usize, title: &str) {
         self.open = Some(step);
-        (self.say)(&self.ci.begin(step, title));
+        (self.say)(&self.ci.begin(&self.section(step), title));
     }
 
     fn close(&mut self, step: usize) {
         self.open = None;
-        (self.say)(&self.ci.end(step));
+        (self.say)(&self.ci.end(&self.section(step)));
         std::mem::take(&mut self.after).iter().for_each(|line| (self.say)(line));
+    }
+
+    fn section(&self, step: usize) -> String {
+        format!("dhow_{}_{}", self.token, step + 1)
     }
 
     /// Shows a step that had to wait, with all that it has written.
     fn take_up(&mut self, step: usize) {
         let Some(mut waiting) = self.waiting.remove(&step) else { return };
         self.show(step, &waiting.title);
-        let mut text = String::new();
-        if waiting.lines.rewind().and_then(|()| waiting.lines.read_to_string(&mut text)).is_ok() && !text.is_empty() {
-            (self.say)(text.trim_end_matches('\n'));
+        if waiting.lines.rewind().is_ok() {
+            BufReader::new(waiting.lines).lines().map_while(Result::ok).for_each(|line| (self.say)(&line));
         }
     }
 }
@@ -168,7 +193,7 @@ mod tests {
         groups.end(0);
         groups.line(2, "c2");
         groups.end(2);
-        let expected = "::group::a|a1|::endgroup::|cached|::group::b|b1\nb2|::endgroup::|::group::c|c1|c2|::endgroup::";
+        let expected = "::group::a|a1|::endgroup::|cached|::group::b|b1|b2|::endgroup::|::group::c|c1|c2|::endgroup::";
         assert_eq!(SAID.with_borrow(|said| said.join("|")), expected);
         assert_eq!(escaped("50%\nx"), "50%25%0Ax");
     }

@@ -1,8 +1,7 @@
-//! Which of the three forms of progress is shown.
-
-use std::io::IsTerminal;
+//! Which of the forms of progress is shown.
 
 use super::groups::Ci;
+use super::screen::Screen;
 use crate::args::ProgressKind;
 use crate::environment::Environment;
 use crate::problem::Problem;
@@ -21,9 +20,9 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Bars on a terminal, lines elsewhere.
+    /// Bars on a terminal that can be drawn on, lines elsewhere.
     pub(crate) fn automatic() -> Self {
-        if std::io::stderr().is_terminal() { Self::Bars } else { Self::Lines }
+        if Screen::get().can_draw() { Self::Bars } else { Self::Lines }
     }
 
     /// The form for a command with a `--quiet` flag.

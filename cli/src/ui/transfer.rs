@@ -1,11 +1,13 @@
 //! Progress of things that move in several pieces: pull, push, save, load, import.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use super::Mode;
+use super::cells::one_line;
+use super::row::{PieceRow, Row};
+use super::screen::{Place, Screen};
 use crate::format::human;
 use crate::output;
 
@@ -27,31 +29,21 @@ pub(crate) struct Transfer {
     mode: Mode,
     /// What is said when a piece begins, such as `Downloading`.
     verb: &'static str,
-    bars: MultiProgress,
-    pieces: Mutex<BTreeMap<String, ProgressBar>>,
+    pieces: Mutex<BTreeMap<String, Place>>,
 }
-
-/// How often a second the bars are drawn.
-const DRAWS_A_SECOND: u8 = 10;
 
 impl Transfer {
     /// Progress of pieces that are being `verb` (`Downloading`).
     pub(crate) fn new(mode: Mode, verb: &'static str) -> Self {
-        let bars = match mode {
-            Mode::Bars => MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND)),
-            Mode::Lines | Mode::Documents | Mode::Quiet => {
-                MultiProgress::with_draw_target(ProgressDrawTarget::hidden())
-            }
-        };
-        Self { mode, verb, bars, pieces: Mutex::default() }
+        Self { mode, verb, pieces: Mutex::default() }
     }
 
     /// Shows what happened to the piece `name`.
     pub(crate) fn step(&self, name: &str, step: Step) {
         match self.mode {
             Mode::Quiet | Mode::Documents => {}
-            Mode::Lines => self.line(name, &step),
-            Mode::Bars => self.bar(name, step),
+            Mode::Bars if Screen::get().can_draw() => self.row(name, step),
+            Mode::Lines | Mode::Bars => self.line(name, &step),
         }
     }
 
@@ -65,31 +57,41 @@ impl Transfer {
         }
     }
 
-    fn bar(&self, name: &str, step: Step) {
-        let mut pieces = self.pieces.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bar = pieces.entry(name.to_owned()).or_insert_with(|| self.new_bar(name));
-        match step {
-            Step::Started(size) => {
-                bar.set_length(size.unwrap_or(0));
-                bar.set_message(self.verb);
-            }
-            Step::Moved(bytes) => bar.set_position(bytes),
-            Step::Note(text) => bar.set_message(text),
-            Step::Done(word) => {
-                bar.set_style(style("{prefix}: {msg}"));
-                bar.finish_with_message(word);
-            }
+    fn row(&self, name: &str, step: Step) {
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Step::Done(word) = step {
+            let text = format!("{name}: {word}");
+            return match pieces.remove(name) {
+                Some(place) => Screen::get().remove(place, &text),
+                None => output::say(&text),
+            };
         }
+        let place = *pieces.entry(name.to_owned()).or_insert_with(|| Screen::get().put(None, self.new_row(name)));
+        Screen::get().change(place, |row| {
+            let Row::Piece(piece) = row else { return };
+            match step {
+                Step::Started(size) => *piece = PieceRow { total: size.unwrap_or(0), done: 0, ..self.new_piece(name) },
+                Step::Moved(bytes) => piece.done = bytes,
+                Step::Note(text) => piece.verb = one_line(&text),
+                Step::Done(_) => {}
+            }
+        });
     }
 
-    fn new_bar(&self, name: &str) -> ProgressBar {
-        let bar = self.bars.add(ProgressBar::new(0));
-        bar.set_style(style("{prefix}: {msg} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec}").progress_chars("=> "));
-        bar.set_prefix(name.to_owned());
-        bar
+    fn new_row(&self, name: &str) -> Row {
+        Row::Piece(self.new_piece(name))
+    }
+
+    fn new_piece(&self, name: &str) -> PieceRow {
+        let (name, verb) = (one_line(name), self.verb.to_owned());
+        PieceRow { name, verb, since: Instant::now(), done: 0, total: 0 }
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+impl Drop for Transfer {
+    /// Pieces that were not moved to their end leave no rows.
+    fn drop(&mut self) {
+        let pieces = self.pieces.get_mut().unwrap_or_else(PoisonError::into_inner);
+        pieces.values().for_each(|place| Screen::get().remove(*place, ""));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use dhow_builder::{Checkout, DownloadRequest, Downloaded, GitCommit, GitRequest, RemoteSource, SourceError};
@@ -24,6 +25,11 @@ impl Answer {
     /// Where it comes from, redirects followed.
     pub(crate) fn url(&self) -> &str {
         self.file.url()
+    }
+
+    /// When it last changed, as the server says.
+    fn modified(&self) -> Option<SystemTime> {
+        self.file.modified()
     }
 }
 
@@ -110,12 +116,21 @@ impl RemoteSource for Remote {
         self.get(&WebRequest { url, etag, authorization, ..WebRequest::default() }, into).map_err(boxed)
     }
 
+    fn modified(&self, request: &DownloadRequest<'_>) -> Result<Option<SystemTime>, SourceError> {
+        let request = WebRequest { url: request.url, authorization: request.authorization, ..WebRequest::default() };
+        self.open(&request).map(|answer| answer.modified()).map_err(boxed)
+    }
+
+    fn git_date(&self, request: &GitRequest<'_>, commit: &GitCommit) -> Result<i64, SourceError> {
+        self.git().date(request, commit).map_err(boxed)
+    }
+
     fn git_commit(&self, request: &GitRequest<'_>) -> Result<GitCommit, SourceError> {
         self.git().commit(request).map_err(boxed)
     }
 
     fn git_checkout(&self, request: &GitRequest<'_>, checkout: &Checkout<'_>, into: &Root) -> Result<(), SourceError> {
-        self.git().checkout(request, checkout, into).map_err(boxed)
+        self.git().checkout(request, checkout, into).map(drop).map_err(boxed)
     }
 }
 

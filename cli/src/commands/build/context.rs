@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use dhow_builder::BuildContext;
 use dhow_builder::ignore::IgnoreRules;
+use dhow_builder::plan::Options;
 use dhow_builder::source::SourceFile;
 use dhow_layer_store::Store;
 
@@ -61,13 +62,13 @@ impl Input {
     ///
     /// # Errors
     /// There is no such context, or no Dockerfile.
-    pub(super) fn open(args: &BuildArgs, from: &From<'_>) -> anyhow::Result<Self> {
+    pub(super) fn open((args, options): (&BuildArgs, &Options), from: &From<'_>) -> anyhow::Result<Self> {
         let store = from.store;
         if args.context == "-" {
             return Self::from_stdin(args, store);
         }
         if is_remote(&args.context) {
-            let opened = Self::from_elsewhere(args, from);
+            let opened = Self::from_elsewhere((args, options), from);
             return opened.with_context(|| format!("cannot get the context `{}`", args.context));
         }
         let path = directory(&args.context)?;
@@ -77,12 +78,15 @@ impl Input {
         Ok(Self { dockerfile: found.source, context: Some(context), _fetched: None })
     }
 
-    fn from_elsewhere(args: &BuildArgs, from: &From<'_>) -> anyhow::Result<Self> {
+    fn from_elsewhere((args, options): (&BuildArgs, &Options), from: &From<'_>) -> anyhow::Result<Self> {
         if let Some(mut source) = git_source(&args.context)? {
-            source.keep_git_dir = source.keep_git_dir.or_else(|| keeps_git_dir(args));
+            source.keep_git_dir = source.keep_git_dir.or_else(|| keeps_git_dir(options));
+            if options.build_args.get("SOURCE_DATE_EPOCH").is_some_and(|epoch| !epoch.is_empty()) {
+                source.mtime.get_or_insert_with(|| "commit".to_owned());
+            }
             return Self::of_fetched(args, Fetched::checkout(&source, from)?, from.store);
         }
-        let fetched = Fetched::download(&args.context, from)?;
+        let mut fetched = Fetched::download(&args.context, from)?;
         match fetched.unpack_file(from.store)? {
             true => Self::of_fetched(args, fetched, from.store),
             false => Self::of_download(args, fetched, from.store),
@@ -99,7 +103,7 @@ impl Input {
             let source = SourceFile::new(STDIN, dockerfile::from_stdin(begun)?);
             return Ok(Self { dockerfile: source, context: None, _fetched: None });
         }
-        let fetched = Fetched::new(store)?;
+        let mut fetched = Fetched::new(store)?;
         fetched.unpack(Cursor::new(begun).chain(io::stdin()), store)?;
         Self::of_fetched(args, fetched, store)
     }
@@ -122,7 +126,7 @@ impl Input {
         let name = name.map_or(STDIN.to_owned(), |name| name.display().to_string());
         let dockerfile = SourceFile::new(name, found.source.text());
         // As for docker, what was packed or committed was chosen: no ignore file hides anything of it.
-        let context = BuildContext::open(&top, IgnoreRules::default(), store)?;
+        let context = BuildContext::open(&top, IgnoreRules::default(), store)?.dated(fetched.date());
         Ok(Self { dockerfile, context: Some(context), _fetched: Some(fetched) })
     }
 
@@ -138,6 +142,7 @@ impl Input {
         };
         let text = dockerfile::read(Some(&file), None)?.source;
         let context = BuildContext::open(&fetched.path(), IgnoreRules::default(), store)?;
+        let context = context.dated(fetched.date());
         Ok(Self { dockerfile: SourceFile::new(STDIN, text.text()), context: Some(context), _fetched: Some(fetched) })
     }
 }
@@ -174,9 +179,9 @@ fn is_remote(context: &str) -> bool {
 }
 
 /// The build argument `BUILDKIT_CONTEXT_KEEP_GIT_DIR`.
-fn keeps_git_dir(args: &BuildArgs) -> Option<bool> {
-    let value = args.build_args.iter().rev().find_map(|arg| arg.strip_prefix("BUILDKIT_CONTEXT_KEEP_GIT_DIR="))?;
-    Some(matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+fn keeps_git_dir(options: &Options) -> Option<bool> {
+    let value = options.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR")?;
+    Some(matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
 }
 
 #[cfg(test)]

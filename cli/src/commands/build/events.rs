@@ -45,6 +45,7 @@ fn show(progress: &BuildProgress, event: Event) {
         Event::Started { step } => progress.started(step.0),
         Event::Output { step, bytes, .. } => progress.output(step.0, &bytes),
         Event::Finished { step, usage } => progress.finished(step.0, usage.elapsed),
+        Event::Stopped { step } => progress.stopped(step.0),
         Event::Failed { step } => progress.failed(step.0),
         Event::Inspecting { step } => {
             progress.failed(step.0);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use dhow_builder::plan::GitSource;
-use dhow_builder::{Checkout, GitRequest, decompressed, git_authorization, web_authorization};
+use dhow_builder::{Checkout, ContextDate, Downloaded, GitRequest, decompressed, git_authorization, web_authorization};
 use dhow_layer_store::{Root, StagingDir, Store, Whiteouts, unpack};
 use dhow_registry_client::WebRequest;
 
@@ -33,6 +34,7 @@ pub(super) struct From<'a> {
 /// A directory that goes when dropped.
 pub(super) struct Fetched {
     staging: StagingDir,
+    date: ContextDate,
 }
 
 impl Fetched {
@@ -44,7 +46,7 @@ impl Fetched {
         let staging = store.staging()?;
         fs::create_dir(staging.path().join(NAME))
             .with_context(|| format!("cannot write `{}`", staging.path().display()))?;
-        Ok(Self { staging })
+        Ok(Self { staging, date: ContextDate::None })
     }
 
     /// The file at `url` alone.
@@ -52,12 +54,17 @@ impl Fetched {
     /// # Errors
     /// It cannot be had.
     pub(super) fn download(url: &str, from: &From<'_>) -> anyhow::Result<Self> {
-        let fetched = Self::new(from.store)?;
+        let mut fetched = Self::new(from.store)?;
         let authorization = web_authorization(from.secrets, url);
         let path = fetched.path().join(NAME);
         let mut file = File::create_new(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
         let request = WebRequest { url, authorization: authorization.as_deref(), ..WebRequest::default() };
-        from.remote.get(&request, &mut file)?;
+        let modified = match from.remote.get(&request, &mut file)? {
+            Downloaded::New { modified, .. } => modified,
+            Downloaded::Unchanged => None,
+        };
+        let seconds = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok());
+        fetched.date = seconds.map_or(ContextDate::NewestEntry(NAME.into()), ContextDate::Seconds);
         Ok(fetched)
     }
 
@@ -66,7 +73,7 @@ impl Fetched {
     /// # Errors
     /// They cannot be had, or are not those of the checksum.
     pub(super) fn checkout(source: &GitSource, from: &From<'_>) -> anyhow::Result<Self> {
-        let fetched = Self::new(from.store)?;
+        let mut fetched = Self::new(from.store)?;
         let authorization = git_authorization(from.secrets, &source.remote);
         let request = GitRequest { source, authorization: authorization.as_deref() };
         let git = from.remote.git();
@@ -76,8 +83,14 @@ impl Fetched {
             return Err(Problem::new(text).into());
         }
         let checkout = Checkout { commit: &commit, keep_git_dir: source.keep_git_dir == Some(true) };
-        git.checkout(&request, &checkout, &fetched.root(from.store)?)?;
+        let date = git.checkout(&request, &checkout, &fetched.root(from.store)?)?;
+        fetched.date = ContextDate::Seconds(date);
         Ok(fetched)
+    }
+
+    /// The date of what was fetched.
+    pub(super) fn date(&self) -> ContextDate {
+        self.date.clone()
     }
 
     fn root(&self, store: &Store) -> anyhow::Result<Root> {
@@ -98,7 +111,7 @@ impl Fetched {
     ///
     /// # Errors
     /// It is damaged.
-    pub(super) fn unpack_file(&self, store: &Store) -> anyhow::Result<bool> {
+    pub(super) fn unpack_file(&mut self, store: &Store) -> anyhow::Result<bool> {
         let path = self.file();
         let mut file = File::open(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let mut begun = Vec::with_capacity(BLOCK);
@@ -116,8 +129,11 @@ impl Fetched {
     ///
     /// # Errors
     /// It is damaged.
-    pub(super) fn unpack(&self, input: impl Read, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn unpack(&mut self, input: impl Read, store: &Store) -> anyhow::Result<()> {
         let root = self.root(store)?;
+        if !matches!(self.date, ContextDate::Seconds(_)) {
+            self.date = ContextDate::NewestFile;
+        }
         unpack(decompressed(input).context("cannot decompress the context")?, &root, Whiteouts::Literal)?;
         Ok(())
     }

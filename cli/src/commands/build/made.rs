@@ -12,7 +12,6 @@ use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
 
 use super::account::Account;
-use super::annotate::annotate;
 use super::context::Input;
 use super::events::Sink;
 use super::fetched::From;
@@ -24,9 +23,9 @@ use super::{error, metadata, tell, tell_findings, weight};
 use crate::app::App;
 use crate::args::{BuildArgs, SquashKind};
 use crate::exit::Exit;
-use crate::findings::Findings;
+use crate::findings::{self, Findings};
 use crate::output;
-use crate::ui::{BuildProgress, Ci, Mode, RawJson};
+use crate::ui::{BuildProgress, Mode, RawJson};
 use crate::wiring::{BaseImages, Remote};
 
 /// What was built, and the text that it was built from.
@@ -50,7 +49,7 @@ impl Made {
     /// The store refuses.
     pub(super) fn forget(&self, store: &Store) -> anyhow::Result<()> {
         let new: BTreeSet<ImageId> = self.images().into_iter().filter(|image| !self.known.contains(image)).collect();
-        Ok(new.iter().try_for_each(|image| store.remove_image(image))?)
+        Ok(new.iter().try_for_each(|image| store.remove_image(image).map(drop))?)
     }
 
     /// What the rules found, once for all platforms.
@@ -86,7 +85,7 @@ pub(super) fn make(
     let settings = Settings::new(app, args)?;
     let remote = Remote::new(app)?;
     let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
-    let input = Input::open(args, &from)?;
+    let input = Input::open((args, &settings.options), &from)?;
     let contexts = Contexts::new(&settings.named, &from);
     let request = BuildRequest {
         dockerfile: &input.dockerfile,
@@ -108,10 +107,14 @@ pub(super) fn make(
             platforms => build_platforms(request, platforms, env),
         }
     };
-    let ci = Ci::of(&app.environment).filter(|_| wishes.mode == Mode::Lines);
+    let annotate = |dockerfile: &SourceFile, found: &[Diagnostic]| {
+        if wishes.mode == Mode::Lines {
+            findings::annotate(&app.environment, &Findings { source: dockerfile, found });
+        }
+    };
     let failed = |(error, dockerfile): (&BuildError, &SourceFile)| {
         metadata::write_failure(args, error, dockerfile)?;
-        annotate(ci, dockerfile, &error::findings(error).unwrap_or_default());
+        annotate(dockerfile, &error::findings(error).unwrap_or_default());
         Ok(Outcome::Nothing(error::tell(error, dockerfile, tell(app, args))?))
     };
     let documents = (wishes.mode == Mode::Documents).then(RawJson::default);
@@ -125,16 +128,16 @@ pub(super) fn make(
     };
     let made = Made { built, dockerfile: input.dockerfile.clone(), known };
     let found = made.findings();
-    annotate(ci, &made.dockerfile, &found);
+    annotate(&made.dockerfile, &found);
     tell_findings(args, &Findings { source: &made.dockerfile, found: &found }, tell(app, args))?;
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");
         let request = BuildRequest { cache: CacheUse::Bypass, ..request };
         match build_with(&request, &NoEvents) {
-            Ok(again) => made.verify(&again, (&store, dates(&settings)))?,
+            Ok(again) => made.verify(&again, (&store, dates(&made.built)))?,
             Err(error) => return failed((&error, &made.dockerfile)),
         }
-        say(wishes, verdict(dates(&settings)));
+        say(wishes, verdict(dates(&made.built)));
     }
     Ok(Outcome::Images(Box::new(made)))
 }
@@ -175,10 +178,10 @@ fn say(wishes: &Wishes, text: &str) {
     }
 }
 
-fn dates(settings: &Settings) -> Dates {
-    match settings.options.build_args.get("SOURCE_DATE_EPOCH").is_some_and(|epoch| !epoch.is_empty()) {
-        true => Dates::Compare,
-        false => Dates::Ignore,
+fn dates(built: &[Built]) -> Dates {
+    match built.first().and_then(|built| built.epoch) {
+        Some(_) => Dates::Compare,
+        None => Dates::Ignore,
     }
 }
 

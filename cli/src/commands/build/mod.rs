@@ -1,7 +1,6 @@
 //! `dhow build`: a Dockerfile and a context become an image with names, or one for each platform.
 
 mod account;
-mod annotate;
 mod call;
 mod context;
 mod dockerfile;
@@ -39,6 +38,7 @@ use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupt;
 use crate::output as out;
 use crate::ui::Mode;
+use crate::wiring::BuildUse;
 
 use account::Account;
 use call::Call;
@@ -70,8 +70,8 @@ fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let account = Account::default();
     let made = interrupt.or(make((app, args), &wishes, (&cancel, &account)));
     let store = app.store()?;
-    // What was found in the cache has not made it larger.
-    let kept = if account.ran() { wishes.budget.enforce(&store, account.written()) } else { Ok(()) };
+    let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
+    let kept = wishes.budget.enforce(&store, used);
     if args.explain == Some(ExplainKind::Json) {
         let images = match &made {
             Ok(Outcome::Images(made)) => made.images(),
@@ -131,8 +131,8 @@ fn finish(
 }
 
 /// What the rules found, after the build.
-fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyhow::Result<()> {
-    if let Some(document) = findings::document(tell.format, std::slice::from_ref(findings)) {
+fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell<'_>) -> anyhow::Result<()> {
+    if let Some(document) = findings::document(tell, std::slice::from_ref(findings)) {
         return out::print(&document);
     }
     match findings.found.len() {
@@ -144,8 +144,8 @@ fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyho
     Ok(())
 }
 
-fn tell(app: &App, args: &BuildArgs) -> Tell {
-    Tell { format: args.format, paint: paint(&app.environment) }
+fn tell<'a>(app: &'a App, args: &BuildArgs) -> Tell<'a> {
+    Tell { format: args.format, paint: paint(&app.environment), environment: &app.environment }
 }
 
 /// Colours for a person at a terminal who did not ask for none.

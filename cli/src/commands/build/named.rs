@@ -139,7 +139,8 @@ impl<'a> Contexts<'a> {
     }
 
     fn keep(&self, fetched: Fetched) -> anyhow::Result<BuildContext> {
-        let context = BuildContext::open(&fetched.path(), IgnoreRules::default(), self.from.store)?;
+        let context =
+            BuildContext::open(&fetched.path(), IgnoreRules::default(), self.from.store)?.dated(fetched.date());
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).push(fetched);
         Ok(context)
     }

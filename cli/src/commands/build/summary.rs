@@ -7,9 +7,14 @@ use super::made::Made;
 use super::weight::{self, Findings, Line};
 use crate::format::human;
 use crate::output;
+use crate::ui::{Screen, fit};
 
-/// Characters of a step's name that are shown.
-const NAME: usize = 60;
+/// Cells of a step's name that are shown in a log.
+const NAME: usize = 120;
+/// Cells that are shown of it even on a terminal that has no room for them.
+const LEAST: usize = 12;
+/// Cells before it in a row.
+const BEFORE_NAME: usize = 20;
 
 /// Prints the summary on standard error.
 ///
@@ -34,16 +39,13 @@ pub(super) fn tell(store: &Store, made: &Made, account: &Account) -> anyhow::Res
 
 /// A row for each step: time or `cached`, bytes added, name.
 fn table(account: &Account, lines: &[Line]) -> Vec<String> {
+    let room = Screen::get().room().map_or(NAME, |room| room.saturating_sub(BEFORE_NAME).max(LEAST));
     let mut rows = vec![format!("{:>8}  {:>8}  STEP", "TIME", "ADDED")];
     for row in account.rows() {
         let of_line = lines.iter().find(|line| line.step == row.step).map(|line| line.bytes);
         let bytes = of_line.or(row.written).map_or("-".to_owned(), human::size);
         let time = row.elapsed.map_or("cached".to_owned(), human::elapsed);
-        let mut name: String = row.name.chars().take(NAME).collect();
-        if name.len() < row.name.len() {
-            name.push('…');
-        }
-        rows.push(format!("{time:>8}  {bytes:>8}  {name}"));
+        rows.push(format!("{time:>8}  {bytes:>8}  {}", fit(&row.name, room)));
     }
     rows
 }

@@ -95,7 +95,7 @@ mod tests {
     fn options(words: &[&str]) -> LimitOptions {
         let words = ["dhow", "run"].iter().chain(words).chain(&["image"]).copied();
         match Cli::try_parse_from(words).expect("a command line").command {
-            Command::Run(args) => args.create.limits,
+            Command::Run(args) => args.into_inner().create.limits,
             _ => panic!("not a run"),
         }
     }
