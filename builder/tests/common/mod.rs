@@ -169,7 +169,7 @@ impl Site {
 
     /// Builds `dockerfile` with the context as it is.
     pub fn try_build(&self, dockerfile: &str) -> Result<Built, BuildError> {
-        self.build_with(dockerfile, |request, env| build(request, env))
+        self.build_with(dockerfile, build)
     }
 
     /// The same for several platforms.

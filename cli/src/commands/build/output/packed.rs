@@ -11,7 +11,7 @@ use super::spec::Output;
 #[derive(Debug)]
 pub(super) enum Packed {
     /// One.
-    Image(ImageId, Raw<Manifest>),
+    Image(ImageId, Box<Raw<Manifest>>),
     /// One for each platform.
     Index(ImageIndex),
 }
@@ -46,7 +46,7 @@ impl Means<'_> {
     pub(super) fn packed(&self, output: &Output) -> anyhow::Result<Packed> {
         let plan = self.plan(output)?;
         match &plan.entries[..] {
-            [one] => Ok(Packed::Image(one.image, self.store.manifest_with(&one.image, &one.packing)?)),
+            [one] => Ok(Packed::Image(one.image, Box::new(self.store.manifest_with(&one.image, &one.packing)?))),
             _ => Ok(Packed::Index(self.store.index_with(&plan)?)),
         }
     }

@@ -223,13 +223,14 @@ impl Output {
         let is_docker = self.packing.dialect == Dialect::Docker;
         let is_archive = matches!(self.kind, Kind::Archive { .. } | Kind::Layout { .. });
         let is_several = platforms.len() > 1;
+        let has_index_json = is_several && is_archive;
         let (what, hint) = if is_docker && self.packing.compression == Compression::Zstd {
             ("`compression=zstd` needs OCI's media types", "leave out `oci-mediatypes=false`")
         } else if is_docker && !self.annotations.is_empty() {
             ("annotations need OCI's media types", "leave out `oci-mediatypes=false`")
         } else if !self.annotations.index.is_empty() && !is_several {
             ("an image for one platform has no index to annotate", "annotate the manifest: annotation.NAME=VALUE")
-        } else if !self.annotations.index_entry.is_empty() && !(is_several && is_archive) {
+        } else if !self.annotations.index_entry.is_empty() && !has_index_json {
             ("annotations of an index's descriptor need an archive of several platforms", "give them to `type=oci`")
         } else if self.annotations.are_of_entries() && !is_several && !is_archive {
             ("annotations of a manifest's descriptor need an archive to stand in", "give them to `type=oci`")

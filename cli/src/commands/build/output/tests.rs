@@ -80,7 +80,7 @@ fn what_only_several_platforms_have() {
         for (platforms, expected) in [(&one[..], for_one), (&both, for_both)] {
             let hint = output.check(platforms).err().map(|problem| problem.remedy().unwrap_or_default().to_owned());
             let is_right = hint.as_ref().map(|hint| expected.is_some_and(|expected| hint.contains(expected)));
-            assert_eq!(is_right.unwrap_or(expected.is_none()), true, "{text} {platforms:?}: {hint:?}");
+            assert!(is_right.unwrap_or(expected.is_none()), "{text} {platforms:?}: {hint:?}");
         }
     }
 }
