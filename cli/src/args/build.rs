@@ -162,7 +162,8 @@ pub(crate) struct BuildArgs {
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`
+    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`; repositories are fetched by SSH with
+    /// the keys of `default`
     #[arg(long, value_name = "AGENT")]
     pub(crate) ssh: Vec<String>,
     /// Add a line to /etc/hosts of RUN
