@@ -42,7 +42,7 @@ impl App {
         Ok(store)
     }
 
-    /// Lets go of the store, so that other processes may sweep it while a container runs.
+    /// Lets go of the store, so that what was leased and is not the container's may go while it runs.
     pub(crate) fn close_store(&self) {
         *self.store.borrow_mut() = None;
     }

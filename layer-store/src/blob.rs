@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::leases::Leased;
 use crate::oci::{Descriptor, Digest, DigestWriter, MediaType};
 use crate::store::Store;
 
@@ -19,8 +20,14 @@ use crate::store::Store;
 pub const DOCUMENT_LIMIT: u64 = 16 << 20;
 
 impl Store {
-    /// Whether the store has the blob `digest`.
+    /// Whether the store has the blob `digest`, which is leased: what is here stays.
     pub fn has_blob(&self, digest: &Digest) -> bool {
+        // Where there are no locks, taking any lease fails, and says so.
+        self.leases().take(Leased::blob(digest)).is_ok() && self.has_unleased_blob(digest)
+    }
+
+    /// Whether the blob is here now.
+    pub(crate) fn has_unleased_blob(&self, digest: &Digest) -> bool {
         self.blob_path(digest).is_file()
     }
 
@@ -71,6 +78,7 @@ impl Store {
     /// The file system refuses.
     pub fn put_blob(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor> {
         let descriptor = Descriptor::of(media_type, bytes);
+        self.leases().take(Leased::blob(&descriptor.digest))?;
         if !self.has_blob(&descriptor.digest) {
             self.write_file(&self.blob_path(&descriptor.digest), bytes)?;
         }
@@ -173,6 +181,7 @@ impl BlobWriter {
 
 /// Puts a complete and checked file in the place of the blob `digest`.
 pub(crate) fn publish(store: &Store, file: NamedTempFile, digest: &Digest) -> Result<()> {
+    store.leases().take(Leased::blob(digest))?;
     let path = store.blob_path(digest);
     if path.exists() {
         return Ok(());

@@ -1,8 +1,11 @@
 //! About how much the build cache takes, so that not every build has to count it: the file `cache-account`.
 //!
 //! It holds two numbers of eight bytes, little endian: bytes, and when they were counted, in seconds since 1970. Builds add
-//! what they wrote. What they cannot know (directories of cache mounts, other processes) comes in with the next count,
-//! which is due after some minutes. A file of another size is as good as none.
+//! what they wrote and what the directories of cache mounts have grown. What nobody tells (builds that were killed) comes in
+//! with the next count, which is due after some minutes. A file of another size is as good as none.
+//!
+//! Nobody adds during a sweep, which counts and notes: what was added before is in its count, so that the number may be too
+//! high but not too low.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -15,6 +18,9 @@ const NAME: &str = "cache-account";
 /// So long a count is believed, in seconds.
 const BELIEVED: u64 = 600;
 
+/// So long after a count that was over the budget those who only used the cache do not count again, in seconds.
+const PATIENCE: u64 = 30;
+
 /// A count and what was added since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Account {
@@ -23,12 +29,19 @@ struct Account {
 }
 
 impl Store {
-    /// Adds `bytes` to what the cache takes. Whether it is within `budget` by a count of the last minutes; if not,
-    /// [`prune_cache`](Self::prune_cache) has to look.
+    /// Adds `bytes`, and the growth of cache mounts, to what the cache takes. Whether it is within `budget` by a count of
+    /// the last minutes; if not, [`prune_cache`](Self::prune_cache) has to look.
     pub fn is_cache_within(&self, budget: u64, bytes: u64) -> bool {
-        let change = |account: Account| Account { bytes: account.bytes.saturating_add(bytes), ..account };
+        let added = bytes.saturating_add(self.measure_cache_mounts());
+        let change = |account: Account| Account { bytes: account.bytes.saturating_add(added), ..account };
         let grown = self.change_account(change);
         grown.is_some_and(|account| account.bytes <= budget && now().saturating_sub(account.counted) < BELIEVED)
+    }
+
+    /// Whether the cache was found to be over `budget` a while ago: what was leased then may go now. Reads one small file.
+    pub fn is_cache_left_over(&self, budget: u64) -> bool {
+        let account = fs::read(self.path(NAME)).ok().and_then(|bytes| decode(&bytes));
+        account.is_some_and(|account| account.bytes > budget && now().saturating_sub(account.counted) >= PATIENCE)
     }
 
     /// Notes what was counted.
@@ -44,6 +57,7 @@ impl Store {
     }
 
     fn change_account(&self, change: impl FnOnce(Account) -> Account) -> Option<Account> {
+        let _no_sweep = self.no_sweep().ok()?;
         let mut file = File::options().read(true).write(true).open(self.path(NAME)).ok()?;
         file.lock().ok()?;
         let mut bytes = Vec::new();
@@ -73,7 +87,7 @@ fn decode(bytes: &[u8]) -> Option<Account> {
 mod tests {
     use std::fs;
 
-    use super::{Account, BELIEVED, NAME, encode, now};
+    use super::{Account, BELIEVED, NAME, PATIENCE, SystemTime, encode, now};
     use crate::test_store::TestStore;
 
     #[test]
@@ -94,6 +108,30 @@ mod tests {
         ] {
             fs::write(store.root().join(NAME), bytes).expect("write");
             assert_eq!(store.is_cache_within(100, 0), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_over_the_budget_is_looked_at_again_after_a_while() {
+        let store = TestStore::new();
+        assert!(!store.is_cache_left_over(0), "nobody has counted");
+        for (bytes, age, expected) in [(101, PATIENCE, true), (100, PATIENCE, false), (101, 0, false)] {
+            fs::write(store.root().join(NAME), encode(Account { bytes, counted: now() - age })).expect("write");
+            assert_eq!(store.is_cache_left_over(100), expected, "{bytes} {age}");
+        }
+    }
+
+    #[test]
+    fn cache_mounts_count_as_they_grow() {
+        let store = TestStore::new();
+        store.note_cache_size(0);
+        let mount = store.path("cache-mounts/m-0");
+        fs::create_dir_all(mount.join("data")).expect("mount");
+        for number in 0..3 {
+            fs::write(mount.join(format!("data/{number}")), vec![1; 100_000]).expect("file");
+            let lock = fs::File::create(mount.join("lock")).expect("lock");
+            lock.set_modified(SystemTime::now() + std::time::Duration::from_secs(5)).expect("touch");
+            assert_eq!(store.is_cache_within(250_000, 0), number < 2, "{number}");
         }
     }
 }

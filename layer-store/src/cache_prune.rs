@@ -4,13 +4,16 @@
 //! stood on it. So a step at the bottom counts with all that stand on it, and goes after them.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::cache_usage::{CacheItem, CacheItemKind, CacheUsage};
-use crate::error::{Error, Result};
-use crate::gc::{SweepOptions, Swept};
+use crate::durable;
+use crate::error::Result;
+use crate::gc::{SweepOptions, Swept, discard, try_flock};
 use crate::layer_entry::LayerId;
+use crate::leases::Leased;
+use crate::oci::ImageId;
+use crate::record::CacheKey;
 use crate::staging::StagingDir;
 use crate::store::Store;
 
@@ -20,7 +23,7 @@ pub struct CachePrune<'a> {
     pub choose: &'a dyn Fn(&CacheItem) -> bool,
     /// Bytes that the cache may keep: it stops as soon as it takes no more. 0 removes all that was chosen.
     pub keep: u64,
-    /// What to do while others use the store, and how old downloads may become.
+    /// How old downloads may become.
     pub sweep: SweepOptions,
 }
 
@@ -34,81 +37,97 @@ pub struct CachePruned {
 }
 
 impl Store {
-    /// Removes items of the cache, least recently used first. What another process holds stays.
+    /// Removes items of the cache, least recently used first, and then what nobody needs any more. What another process
+    /// has leased or locked stays.
     ///
     /// # Errors
-    /// Other processes use the store ([`Error::InUse`]), an entry is damaged, or the file system refuses.
+    /// An entry is damaged, or the file system refuses.
     pub fn prune_cache(&self, prune: &CachePrune<'_>) -> Result<CachePruned> {
-        // What is over budget now is looked at before the lock, so that those who are within wait for nobody.
-        let usage = self.cache_usage()?;
-        if victims(&usage, prune).is_empty() {
-            self.note_cache_size(usage.total());
-            return Ok(CachePruned::default());
-        }
-        self.forget_cache_size();
-        let mut pruned = Vec::new();
-        let mut swept = self.sweep_after(prune.sweep, |trash| {
-            for item in victims(&self.cache_usage()?, prune) {
-                self.discard_item(&item, trash)?;
-                pruned.push(item);
+        // Sizes are measured before others have to wait, and found noted afterwards.
+        self.measure_cache_mounts();
+        let mut items = Vec::new();
+        let swept = self.sweep_after(prune.sweep, |trash| {
+            let usage = self.cache_usage()?;
+            let mut left = Left::of(&usage);
+            for item in usage.items.iter().rev().filter(|item| !item.in_use && (prune.choose)(item)) {
+                if prune.keep > 0 && left.total <= prune.keep {
+                    break;
+                }
+                if prune.keep > 0 && usage.is_all_pinned(item) {
+                    continue;
+                }
+                if self.discard_item(item, trash)? {
+                    left.remove(item, &usage);
+                    items.push(item.clone());
+                }
             }
+            self.note_cache_size(left.total);
             Ok(())
         })?;
-        let others = pruned.iter().filter(|item| item.record.is_none());
-        swept.bytes += others.map(|item| item.size).sum::<u64>();
-        Ok(CachePruned { items: pruned, swept })
+        Ok(CachePruned { items, swept })
     }
 
-    fn discard_item(&self, item: &CacheItem, trash: &StagingDir) -> Result<()> {
-        let path = match &item.kind {
-            CacheItemKind::Step(key) => return self.remove_record(key).map(drop),
-            CacheItemKind::Mount(name) => self.path("cache-mounts").join(name),
-            CacheItemKind::Context(name) => self.path("contexts").join(name),
-            CacheItemKind::Listing(name) => self.path("listings").join(name),
-            CacheItemKind::Download(name) => self.path("partial").join(name),
-        };
-        let target: PathBuf = trash.path().join(path.strip_prefix(self.root()).unwrap_or(&path));
-        let directory = target.parent().unwrap_or(trash.path());
-        fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
-        fs::rename(&path, &target).map_err(Error::io("remove", &path))
+    /// Whether the item could go: nobody had leased or locked it since it was looked at.
+    fn discard_item(&self, item: &CacheItem, trash: &StagingDir) -> Result<bool> {
+        match &item.kind {
+            CacheItemKind::Step(key) => self.discard_record(key, item),
+            CacheItemKind::Image(id) => self.discard_image(id),
+            CacheItemKind::Mount(name) => {
+                let directory = self.path("cache-mounts").join(name);
+                discard_locked((&directory, &directory.join("lock")), trash)
+            }
+            CacheItemKind::Context(name) => discard_file(&self.path("contexts").join(name), trash),
+            CacheItemKind::Listing(name) => discard_file(&self.path("listings").join(name), trash),
+            CacheItemKind::Download(name) => discard_file(&self.path("partial").join(name), trash),
+        }
+    }
+
+    /// Whoever finds a record has leased its layers before it looks whether the record is still there.
+    fn discard_record(&self, key: &CacheKey, item: &CacheItem) -> Result<bool> {
+        let layer = item.record.as_ref().and_then(|record| record.layer.as_ref());
+        let alone = layer.map(|layer| self.leases().alone_with(Leased::layer(layer))).transpose()?;
+        if matches!(alone, Some(None)) {
+            return Ok(false);
+        }
+        self.remove_record(key).map(|_| true)
+    }
+
+    /// No image gets a name during a sweep.
+    fn discard_image(&self, id: &ImageId) -> Result<bool> {
+        let _lock = durable::lock_directory(&self.path("images"))?;
+        self.forget_image(id)
     }
 }
 
-/// What has to go, in order.
-fn victims(usage: &CacheUsage, prune: &CachePrune<'_>) -> Vec<CacheItem> {
-    let mut left = Left::of(usage);
-    let mut victims = Vec::new();
-    for item in usage.items.iter().rev().filter(|item| !item.in_use && (prune.choose)(item)) {
-        if prune.keep > 0 && left.total <= prune.keep {
-            break;
-        }
-        left.remove(item, usage);
-        victims.push(item.clone());
-    }
-    victims
+fn discard_file(path: &Path, trash: &StagingDir) -> Result<bool> {
+    discard_locked((path, path), trash)
+}
+
+/// Moves `path` to the trash unless somebody has the flock of `lock`.
+fn discard_locked((path, lock): (&Path, &Path), trash: &StagingDir) -> Result<bool> {
+    let Some(_lock) = try_flock(lock)? else { return Ok(false) };
+    discard(path, trash).map(|()| true)
 }
 
 /// What is left of the cache while items are taken away.
 struct Left<'a> {
     total: u64,
-    /// How many records stand on each layer.
+    /// How many items keep each layer.
     users: HashMap<&'a LayerId, usize>,
 }
 
 impl<'a> Left<'a> {
     fn of(usage: &'a CacheUsage) -> Self {
         let mut users = HashMap::new();
-        let records = usage.items.iter().filter_map(|item| item.record.as_ref());
-        records.flat_map(|record| record.layers()).for_each(|layer| *users.entry(layer).or_insert(0) += 1);
+        usage.items.iter().flat_map(|item| &item.layers).for_each(|layer| *users.entry(layer).or_insert(0) += 1);
         Self { total: usage.total(), users }
     }
 
     fn remove(&mut self, item: &'a CacheItem, usage: &CacheUsage) {
-        let Some(record) = &item.record else {
+        if item.record.is_none() {
             self.total = self.total.saturating_sub(item.size);
-            return;
-        };
-        for layer in record.layers() {
+        }
+        for layer in &item.layers {
             let users = self.users.entry(layer).or_insert(1);
             *users -= 1;
             if *users == 0 {

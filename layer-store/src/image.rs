@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer_entry::{LayerId, Stack};
+use crate::leases::Leased;
 use crate::oci::{Descriptor, Digest, ImageConfig, ImageId, MediaType, Raw};
 use crate::refs::names_in;
 use crate::store::Store;
@@ -56,7 +57,12 @@ impl Image {
     /// # Errors
     /// A layer's entry cannot be read.
     pub fn size(&self) -> Result<u64> {
-        self.layers.iter().map(|id| self.store.layer(id)?.size()).sum()
+        let size = |id| match self.store.unleased_layer(id).and_then(|layer| layer.size()) {
+            // The image was removed since it was looked up.
+            Err(Error::LayerMissing(_)) if !self.store.image_path(&self.id).exists() => Ok(0),
+            other => other,
+        };
+        self.layers.iter().map(size).sum()
     }
 
     /// When it was made by its config, else when it entered the store: RFC 3339.
@@ -67,7 +73,8 @@ impl Image {
 
 impl Store {
     /// Adds an image: its config, whose media type is `media_type`, on `layers`, which are in the store. For an image
-    /// that is here already only the manifest is new.
+    /// that is here already only the manifest is new. Nobody else removes it while this store is open, so that it can get
+    /// names.
     ///
     /// # Errors
     /// The layers are not those of the config, or the file system refuses.
@@ -79,6 +86,8 @@ impl Store {
         manifest: Option<Descriptor>,
     ) -> Result<ImageId> {
         let id = ImageId(config.digest());
+        self.leases().take(Leased::image(&id))?;
+        let _no_sweep = self.no_sweep()?;
         self.check_layers(config, layers)?;
         let config = self.put_blob(media_type, config.bytes())?;
         let _lock = durable::lock_directory(&self.path("images"))?;
@@ -106,13 +115,22 @@ impl Store {
         self.add_image(&image.config, media_type, &image.layers, Some(manifest)).map(drop)
     }
 
-    /// The image `id`.
+    /// The image `id`. Its config and layers are leased: they stay, also when the image is removed meanwhile.
     ///
     /// # Errors
     /// There is none, or it is damaged.
     pub fn image(&self, id: &ImageId) -> Result<Image> {
-        let record: ImageRecord = durable::read(&self.image_path(id))?
-            .ok_or_else(|| Error::ImageNotFound { name: id.to_string(), similar: Vec::new() })?;
+        let record = self.image_record(id)?.ok_or_else(|| not_found(id))?;
+        self.leases().take(Leased::blob(&record.config.digest))?;
+        record.layers.iter().try_for_each(|layer| self.leases().take(Leased::layer(layer)))?;
+        // As long as it was there its content was kept for it; from here on by the leases.
+        if !self.image_path(id).exists() {
+            return Err(not_found(id));
+        }
+        self.read_image(id, record)
+    }
+
+    fn read_image(&self, id: &ImageId, record: ImageRecord) -> Result<Image> {
         let bytes = self.read_blob(&record.config)?;
         let config = Raw::parse(bytes).map_err(Error::damaged(&self.blob_path(&record.config.digest)))?;
         Ok(Image {
@@ -148,9 +166,10 @@ impl Store {
     pub fn images(&self) -> Result<Vec<Image>> {
         let mut images = Vec::new();
         for id in self.image_ids()? {
-            match self.image(&id) {
+            let Some(record) = self.image_record(&id)? else { continue };
+            match self.read_image(&id, record) {
                 // Another process may have removed it since.
-                Err(Error::ImageNotFound { .. }) => {}
+                Err(Error::BlobMissing(_)) if !self.image_path(&id).exists() => {}
                 result => images.push(result?),
             }
         }
@@ -158,18 +177,22 @@ impl Store {
         Ok(images)
     }
 
-    /// Removes an image; its names must be gone before. What only it used goes with the next sweep.
+    /// Removes an image; its names must be gone before. What only it used goes with the next sweep. Whether it went: one that
+    /// another process has just made too, and may give a name, stays.
     ///
     /// # Errors
     /// The file system refuses.
-    pub fn remove_image(&self, id: &ImageId) -> Result<()> {
+    pub fn remove_image(&self, id: &ImageId) -> Result<bool> {
         let _lock = durable::lock_directory(&self.path("images"))?;
         self.forget_image(id)
     }
 
     /// The same for whoever has the lock of `images`.
-    pub(crate) fn forget_image(&self, id: &ImageId) -> Result<()> {
-        durable::remove(&self.image_path(id)).map(drop)
+    pub(crate) fn forget_image(&self, id: &ImageId) -> Result<bool> {
+        let Some(_alone) = self.leases().alone_with(Leased::image(id))? else { return Ok(false) };
+        durable::remove(&self.image_path(id))?;
+        self.forget_left(id)?;
+        Ok(true)
     }
 
     pub(crate) fn image_record(&self, id: &ImageId) -> Result<Option<ImageRecord>> {
@@ -204,6 +227,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn not_found(id: &ImageId) -> Error {
+    Error::ImageNotFound { name: id.to_string(), similar: Vec::new() }
 }
 
 fn note_manifest(record: &mut ImageRecord, manifest: Descriptor) {

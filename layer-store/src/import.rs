@@ -3,16 +3,16 @@
 //! The layer is made of the files, in canonical form: a directory and a tar of it give the same layer. What was
 //! imported is not kept in the form in which it came.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::archive::{ArchiveProblem, decompressed};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::image::now;
-use crate::layer::{self, Whiteouts, pack, unpack};
+use crate::layer::{self, HashSink, Whiteouts, pack, unpack};
 use crate::layer_entry::{Layer, LayerEntry, LayerId};
-use crate::oci::{ContainerConfig, DiffId, DigestWriter, History, ImageConfig, ImageId, MediaType, Platform, Raw};
+use crate::oci::{ContainerConfig, DiffId, History, ImageConfig, ImageId, MediaType, Platform, Raw};
 use crate::root::Root;
 use crate::snapshot::make_dir;
 use crate::staging::StagingDir;
@@ -48,7 +48,7 @@ pub fn import_tar(store: &Store, input: impl Read, options: &ImportOptions) -> R
     let staged = Staged::new(store)?;
     unpack(decompressed(input)?, &staged.root, Whiteouts::Literal)?;
     staged.refuse_image_archive()?;
-    let (_, digest, size) = pack(&staged.root, DigestWriter::new(io::sink()))?.finish();
+    let (digest, size) = pack(&staged.root, HashSink::new())?.finish();
     let layer = staged.publish(DiffId(digest), size)?;
     image_from_layer(store, &layer, options)
 }

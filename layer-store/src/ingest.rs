@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::blob;
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::leases::Leased;
 use crate::oci::{Descriptor, Digest};
 use crate::store::Store;
 
@@ -22,6 +23,7 @@ impl Store {
     /// # Errors
     /// The file system refuses.
     pub fn resume_blob(&self, descriptor: &Descriptor) -> Result<BlobIngest> {
+        self.leases().take(Leased::blob(&descriptor.digest))?;
         let target = self.blob_path(&descriptor.digest);
         let path = self.path("partial").join(descriptor.digest.hex());
         let file = lock_partial(&path)?;

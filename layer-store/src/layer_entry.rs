@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer::unsynced;
+use crate::leases::Leased;
 use crate::oci::{Descriptor, DiffId};
 use crate::staging::StagingDir;
 use crate::store::Store;
@@ -127,12 +128,23 @@ pub struct Layer {
 }
 
 impl Store {
-    /// The layer `id`.
+    /// The layer `id`, which is leased: it stays, with those that it lies on.
     ///
     /// # Errors
     /// There is none.
     pub fn layer(&self, id: &LayerId) -> Result<Layer> {
-        if !self.ready().contains_key(id) && !self.layer_path(id).join("layer.json").is_file() {
+        if self.seen().layers.contains(id) {
+            return Ok(Layer { store: self.clone(), id: id.clone() });
+        }
+        self.leases().take(Leased::layer(id))?;
+        let layer = self.unleased_layer(id)?;
+        self.seen().layers.insert(id.clone());
+        Ok(layer)
+    }
+
+    /// The layer `id` as it is now, for accounts: at the next moment it may be gone.
+    pub(crate) fn unleased_layer(&self, id: &LayerId) -> Result<Layer> {
+        if !self.layer_path(id).join("layer.json").is_file() {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
@@ -142,9 +154,10 @@ impl Store {
     pub(crate) fn add_layers_below(&self, layers: &mut HashSet<LayerId>) -> Result<()> {
         let mut ahead: Vec<LayerId> = layers.iter().cloned().collect();
         while let Some(id) = ahead.pop() {
-            let below = match self.layer(&id) {
-                Ok(layer) => layer.entry()?.onto,
-                Err(_) => None,
+            let below = match self.unleased_layer(&id).and_then(|layer| layer.entry()) {
+                Ok(entry) => entry.onto,
+                Err(Error::LayerMissing(_)) => None,
+                Err(error) => return Err(error),
             };
             ahead.extend(below.filter(|below| layers.insert(below.clone())));
         }
@@ -156,6 +169,15 @@ impl Store {
     /// # Errors
     /// The file system refuses, or the index is damaged.
     pub fn layer_by_diff_id(&self, diff_id: &DiffId) -> Result<Option<Layer>> {
+        let Some(id) = self.indexed(diff_id)? else { return Ok(None) };
+        match self.layer(&id) {
+            Err(Error::LayerMissing(_)) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// The layer that the index has for `diff_id`, which may be gone.
+    pub(crate) fn indexed(&self, diff_id: &DiffId) -> Result<Option<LayerId>> {
         let path = self.diff_id_path(diff_id);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -166,11 +188,7 @@ impl Store {
         if text.is_empty() {
             return Ok(None);
         }
-        let id = text.trim_end().parse().map_err(Error::damaged::<Error>(&path))?;
-        match self.layer(&id) {
-            Err(Error::LayerMissing(_)) => Ok(None),
-            result => result.map(Some),
-        }
+        text.trim_end().parse().map(Some).map_err(Error::damaged::<Error>(&path))
     }
 
     /// Adds a layer that the blob `blob` holds, or notes the blob with the layer that is here already.
@@ -180,6 +198,7 @@ impl Store {
     /// # Errors
     /// The file system refuses.
     pub fn add_blob_layer(&self, diff_id: DiffId, blob: Descriptor) -> Result<Layer> {
+        self.leases().take(Leased::blob(&blob.digest))?;
         let size = (blob.digest == *diff_id.digest()).then_some(blob.size);
         if let Some(layer) = self.layer_by_diff_id(&diff_id)? {
             layer.update(|entry| note_blob(entry, blob, size))?;
@@ -213,6 +232,7 @@ impl Store {
     fn publish_unsynced(&self, staged: StagingDir) -> Result<Layer> {
         self.mark_unsynced(staged.path())?;
         let id = LayerId::random()?;
+        self.leases().take(Leased::layer(&id))?;
         let target = self.layer_path(&id);
         staged.publish(&target).map_err(Error::io("create", &target))?;
         Ok(Layer { store: self.clone(), id })
@@ -223,10 +243,13 @@ impl Store {
         let entry = LayerEntry { onto: Some(onto.clone()), ..LayerEntry::default() };
         let entry = durable::encode("a layer", &entry)?;
         durable::write_unsynced(self.staging_area()?, &staged.path().join("layer.json"), &entry)?;
+        // The layer's entry is a reference to the one below.
+        let _no_sweep = self.no_sweep()?;
         self.publish_unsynced(staged)
     }
 
     fn publish_staged(&self, id: &LayerId, layer: &Path) -> Result<Layer> {
+        self.leases().take(Leased::layer(id))?;
         let target = self.layer_path(id);
         match fs::rename(layer, &target) {
             Ok(()) => {}

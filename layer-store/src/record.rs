@@ -78,7 +78,7 @@ pub struct ListedRecord {
 }
 
 impl Store {
-    /// The record with this key, if it can be used: all its layers are here. Counts as a use.
+    /// The record with this key, if it can be used: all its layers are here, and are leased. Counts as a use.
     ///
     /// # Errors
     /// The file system refuses.
@@ -89,8 +89,8 @@ impl Store {
         if !record.layers().all(|id| self.layer(id).is_ok()) || !record.layer.as_ref().is_none_or(survived) {
             return Ok(None);
         }
-        mark_used(&path)?;
-        Ok(Some(record))
+        // One that was removed before its layers were leased may have gone with those of the steps below.
+        Ok(mark_used(&path)?.then_some(record))
     }
 
     /// Writes a record, over one with the same key.
@@ -99,6 +99,7 @@ impl Store {
     /// The file system refuses.
     pub fn put_record(&self, key: &CacheKey, record: &CacheRecord) -> Result<()> {
         let path = self.record_path(key);
+        let _no_sweep = self.no_sweep()?;
         durable::write_unsynced(self.staging_area()?, &path, &durable::encode("a cache record", record)?)
     }
 
@@ -141,12 +142,12 @@ fn read(path: &Path) -> Result<Option<CacheRecord>> {
     }
 }
 
-/// The time of the last use is the file's modification time.
-fn mark_used(path: &Path) -> Result<()> {
+/// The time of the last use is the file's modification time. Whether the file was there.
+fn mark_used(path: &Path) -> Result<bool> {
     let times = FileTimes::new().set_modified(SystemTime::now());
     match File::open(path).and_then(|file| file.set_times(times)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("touch", path)(error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|()| true).map_err(Error::io("touch", path)),
     }
 }
 

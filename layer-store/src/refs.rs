@@ -58,16 +58,21 @@ impl Store {
     /// # Errors
     /// One of them does not exist, or the file system refuses.
     pub fn tag_as(&self, reference: &Reference, target: RefTarget) -> Result<()> {
+        let _no_sweep = self.no_sweep()?;
         // The lock keeps the images from going while they get the name.
         let _lock = durable::lock_directory(&self.path("images"))?;
         for image in target.images() {
             self.image(image)?;
         }
         // Syncing what is there already would cost a cached build more than all the rest of it.
-        if self.resolve(reference).is_ok_and(|before| before.as_ref() == Some(&target)) {
+        let before = self.resolve(reference).ok().flatten();
+        if before.as_ref() == Some(&target) {
             return Ok(());
         }
-        self.write_file(&self.ref_path(reference), &durable::encode("a reference", &target)?)
+        self.write_file(&self.ref_path(reference), &durable::encode("a reference", &target)?)?;
+        let left = before.iter().flat_map(RefTarget::images).filter(|image| !target.stands_for(image));
+        left.for_each(|image| self.note_left(image));
+        Ok(())
     }
 
     /// Removes a name; the image it stood for stays, even without names. `None` if there was no such name.

@@ -5,6 +5,7 @@
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::find::Found;
+use crate::leases::Leased;
 use crate::oci::{ImageId, Reference};
 use crate::store::Store;
 
@@ -58,11 +59,15 @@ pub enum Conflict {
     /// A running container stands on it.
     #[error("the running container `{0}` uses it")]
     RunningContainer(String),
+    /// Another process has made it just now, and may give it a name.
+    #[error("another dhow process has just made it")]
+    BeingMade,
 }
 
 impl Store {
     /// Removes what `name_or_id` stands for: a name, and the image with its last name; by its id the image with all
-    /// its names, which must be of one repository unless forced. `containers` are all there are.
+    /// its names, which must be of one repository unless forced. `containers` are all there are. An image that another
+    /// process has just made loses its names only, and belongs to the cache then.
     ///
     /// # Errors
     /// There is no such image, a rule keeps it ([`Error::ImageInUse`]), or the file system refuses.
@@ -77,10 +82,43 @@ impl Store {
         check_containers(&found.image, name_or_id, force, containers)?;
         let others = self.others_of(&leaving)?;
         let mut removed = self.untag_all(leaving)?;
-        self.forget_image(&found.image)?;
         self.forget_cache_size();
-        removed.push(Removed::Deleted(found.image));
+        match self.forget_image(&found.image)? {
+            true => removed.push(Removed::Deleted(found.image)),
+            // The names go all the same.
+            false if !removed.is_empty() => self.note_left(&found.image),
+            false => return Err(in_use(name_or_id, Conflict::BeingMade)),
+        }
         removed.extend(self.forget_nameless(&others, containers)?);
+        Ok(removed)
+    }
+
+    /// Removes the image if it has no name; what was removed. One that another process has just made stays.
+    ///
+    /// # Errors
+    /// An entry is damaged, or the file system refuses.
+    pub fn remove_nameless(&self, image: &ImageId) -> Result<Vec<Removed>> {
+        let _lock = durable::lock_directory(&self.path("images"))?;
+        let goes =
+            self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
+        Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
+    }
+
+    /// Removes the image with all its names; what was removed. One that another process has just made stays, with its names.
+    ///
+    /// # Errors
+    /// An entry is damaged, or the file system refuses.
+    pub fn remove_with_names(&self, image: &ImageId) -> Result<Vec<Removed>> {
+        let _lock = durable::lock_directory(&self.path("images"))?;
+        let names = self.names_of(image)?;
+        if self.image_record(image)?.is_none() || self.leases().is_held_elsewhere(Leased::image(image))? {
+            return Ok(Vec::new());
+        }
+        let mut removed = self.untag_all(names)?;
+        match self.forget_image(image)? {
+            true => removed.push(Removed::Deleted(*image)),
+            false => self.note_left(image),
+        }
         Ok(removed)
     }
 
@@ -90,14 +128,16 @@ impl Store {
         Ok(targets.into_iter().flatten().flat_map(|target| target.others).collect())
     }
 
-    /// Removes those of the images that have no name any more, and no container.
+    /// Removes those of the images that have no name any more, and no container. The lock of `images` is held.
     fn forget_nameless(&self, images: &[ImageId], containers: &[ContainerUse]) -> Result<Vec<Removed>> {
         let mut removed = Vec::new();
         for image in images {
             let is_used = containers.iter().any(|container| container.image == *image);
             if !is_used && self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() {
-                self.forget_image(image)?;
-                removed.push(Removed::Deleted(*image));
+                match self.forget_image(image)? {
+                    true => removed.push(Removed::Deleted(*image)),
+                    false => self.note_left(image),
+                }
             }
         }
         Ok(removed)
@@ -161,6 +201,7 @@ impl Conflict {
             Self::SeveralRepositories(_) => "remove it by its names, or all at once with `--force`".to_owned(),
             Self::StoppedContainer(id) => format!("remove the container with `dhow rm {id}`, or use `--force`"),
             Self::RunningContainer(id) => format!("stop and remove the container with `dhow rm --force {id}` first"),
+            Self::BeingMade => "wait until that process has ended, and try again".to_owned(),
         }
     }
 }

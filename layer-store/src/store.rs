@@ -3,8 +3,9 @@
 //! This page is the format. It does not say how layers are unpacked (`layer/`) nor how they become trees (`snapshot/`).
 //!
 //! ```text
-//! <root>/version                      "1\n"
-//!        lock                         flock: shared by every user of the store, exclusive for a sweep
+//! <root>/version                      "2\n"
+//!        lock                         flock: shared by whoever writes a reference, exclusive for a sweep (`sweep_lock.rs`)
+//!        leases                       byte-range locks: what each process uses (`leases.rs`)
 //!        tmp/<pid>-<random>/          staging area of one open store; whoever has its flock is alive
 //!        blobs/sha256/<hex>           configs, manifests and layer tars, as received or as written for a push
 //!        partial/<hex>                downloads that can be resumed; flock: who is downloading
@@ -13,6 +14,7 @@
 //!        layers/<layer id>/unsynced   marker of files that may not be on the disk (`layer/unsynced.rs`)
 //!        diff-ids/<hex>               the id of the layer with this diff id, as text
 //!        images/<hex>.json            an image by the digest of its config (`image.rs`)
+//!        left/<hex>                   marker of an image whose name went to another one (`left_image.rs`)
 //!        refs/<registry>/<repository>/_tags/<tag>.json, _digests/<hex>.json   names of images (`refs.rs`)
 //!        cache/<hex>.json             build steps by their keys (`record.rs`)
 //!        origins/<hex>                repositories that are known to have this blob (written by the registry client)
@@ -30,14 +32,15 @@
 //! that exists is whole, and whatever a crash leaves in `tmp/` goes with the next open. Files of layers are not synced
 //! but marked, and looked at after the next boot.
 //!
-//! **Locks.** They are flocks, which end with their process. A store holds `lock` shared as long as it is open, so a
-//! command that runs for long without using the store (a container in the foreground) should close it meanwhile.
-//! Changes to an existing file are made under a flock of the directory it is in.
+//! **Locks.** They end with their process. What an open store looked at is leased until the store is closed, so a command
+//! that runs for long without using the store (a container in the foreground) should close it meanwhile. Changes to an
+//! existing file are made under a flock of the directory it is in.
 //!
-//! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused.
+//! **Growth.** A layout that an older dhow could misread gets another version. Unknown versions are refused. Version 1 had no
+//! leases; such a store is taken over as soon as no older dhow uses it.
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,11 +49,15 @@ use crate::cleaner::Cleaner;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer_entry::LayerId;
+use crate::leases::Leases;
 use crate::options::StoreOptions;
 use crate::staging::{Staging, StagingDir};
 
 /// The layout that this program reads and writes.
-const VERSION: &str = "1\n";
+const VERSION: &str = "2\n";
+
+/// The layout before there were leases. All else in it is the same.
+const WITHOUT_LEASES: &str = "1\n";
 
 /// Directories that every store has.
 const DIRECTORIES: [&str; 9] =
@@ -64,18 +71,25 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     root: PathBuf,
     options: StoreOptions,
-    lock: File,
+    leases: Leases,
     staging: Staging,
-    /// The directories of layers whose files were found to be there, the lowest first. As long as the store is open nobody
-    /// takes them away.
-    ready: Mutex<HashMap<LayerId, Vec<PathBuf>>>,
+    seen: Mutex<Seen>,
+}
+
+/// What this open store has leased and then seen: nobody takes it away.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Layers that are there.
+    pub(crate) layers: HashSet<LayerId>,
+    /// The directories of layers whose files were found to be there, the lowest first.
+    pub(crate) parts: HashMap<LayerId, Vec<PathBuf>>,
 }
 
 impl Store {
-    /// Opens the store in the directory `root`, and makes it if there is none. Waits while a sweep is under way.
+    /// Opens the store in the directory `root`, and makes it if there is none.
     ///
     /// # Errors
-    /// `root` holds something else, has an unknown version, or cannot be written.
+    /// `root` holds something else, has an unknown version, is used by an older dhow, or cannot be written.
     pub fn open(root: &Path, options: StoreOptions) -> Result<Self> {
         create_private_dir(root)?;
         let root = root.canonicalize().map_err(Error::io("resolve", root))?;
@@ -83,10 +97,9 @@ impl Store {
         for name in DIRECTORIES {
             create_dir_all(&root.join(name))?;
         }
-        let lock = open_lock(&root)?;
-        lock.lock_shared().map_err(Error::io("lock", &root))?;
+        let leases = Leases::open(&root.join("leases"))?;
         let staging = Staging::new(root.join("tmp"))?;
-        Ok(Self(Arc::new(Inner { root, options, lock, staging, ready: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { root, options, leases, staging, seen: Mutex::default() })))
     }
 
     /// The store's directory, absolute.
@@ -111,17 +124,23 @@ impl Store {
         self.0.staging.path()
     }
 
-    /// Layers whose files this open store has seen.
-    pub(crate) fn ready(&self) -> MutexGuard<'_, HashMap<LayerId, Vec<PathBuf>>> {
-        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What this open store has seen.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+
+    /// Ends the leases of all layers and blobs: from here on others may take away what was seen before.
+    pub(crate) fn let_go(&self) -> Result<()> {
+        *self.seen() = Seen::default();
+        self.leases().end_for_content()
     }
 
     pub(crate) fn cleaner(&self) -> &Cleaner {
         self.0.staging.cleaner()
-    }
-
-    pub(crate) fn lock_file(&self) -> &File {
-        &self.0.lock
     }
 
     /// A path inside the store.
@@ -133,11 +152,6 @@ impl Store {
     pub(crate) fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         durable::write(self.staging_area()?, path, bytes)
     }
-}
-
-fn open_lock(root: &Path) -> Result<File> {
-    let path = root.join("lock");
-    File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))
 }
 
 fn create_private_dir(path: &Path) -> Result<()> {
@@ -154,6 +168,7 @@ fn check_version(root: &Path) -> Result<()> {
     let path = root.join("version");
     match fs::read_to_string(&path) {
         Ok(found) if found == VERSION => Ok(()),
+        Ok(found) if found == WITHOUT_LEASES => take_over(root, &path),
         Ok(found) => Err(Error::UnknownVersion {
             root: root.to_owned(),
             found: found.trim().to_owned(),
@@ -161,6 +176,18 @@ fn check_version(root: &Path) -> Result<()> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => initialise(root, &path),
         Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+/// Makes a store of version 1 one of version 2. A dhow that knows version 1 only has `lock` as long as it uses the store.
+fn take_over(root: &Path, version: &Path) -> Result<()> {
+    let path = root.join("lock");
+    let lock =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
+    match lock.try_lock() {
+        Ok(()) => durable::write(root, version, VERSION.as_bytes()),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(root.to_owned())),
+        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
     }
 }
 
@@ -196,7 +223,21 @@ mod tests {
         let second = open(&root).expect("second opening");
         assert_eq!(first.root(), second.root());
         assert_ne!(first.staging_area().expect("first area"), second.staging_area().expect("second area"));
-        assert_eq!(fs::read_to_string(root.join("version")).expect("version"), "1\n");
+        assert_eq!(fs::read_to_string(root.join("version")).expect("version"), "2\n");
+    }
+
+    #[test]
+    fn a_store_without_leases_is_taken_over_when_nobody_uses_it() {
+        let dir = tempfile::tempdir().expect("directory");
+        drop(open(dir.path()).expect("new store"));
+        fs::write(dir.path().join("version"), "1\n").expect("write");
+        let older = fs::File::create(dir.path().join("lock")).expect("lock");
+        older.lock_shared().expect("lock");
+        let error = open(dir.path()).expect_err("an older dhow uses it");
+        assert!(matches!(error, Error::InUse(_)) && error.hint().is_some(), "{error}");
+        drop(older);
+        open(dir.path()).expect("taken over");
+        assert_eq!(fs::read_to_string(dir.path().join("version")).expect("version"), "2\n");
     }
 
     #[test]
@@ -204,9 +245,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         fs::write(dir.path().join("letter"), "dear").expect("write");
         assert!(matches!(open(dir.path()), Err(Error::NotAStore(_))));
-        fs::write(dir.path().join("version"), "2\n").expect("write");
+        fs::write(dir.path().join("version"), "3\n").expect("write");
         let error = open(dir.path()).expect_err("unknown version");
-        assert!(error.to_string().contains("layout version `2`"), "{error}");
+        assert!(error.to_string().contains("layout version `3`"), "{error}");
         assert!(error.hint().is_some());
     }
 

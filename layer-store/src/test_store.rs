@@ -52,6 +52,14 @@ impl TestStore {
         Store::open(self.directory.path(), options()).expect("same store")
     }
 
+    /// The same store after its process has ended.
+    pub(crate) fn restarted(self) -> Self {
+        let Self { store, directory } = self;
+        drop(store);
+        let store = Store::open(directory.path(), options()).expect("same store");
+        Self { store, directory }
+    }
+
     /// Whether nothing is left of what this store began.
     pub(crate) fn staging_is_empty(&self) -> bool {
         fs::read_dir(self.store.staging_area().expect("area")).expect("staging").next().is_none()

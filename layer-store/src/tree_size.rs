@@ -38,11 +38,16 @@ fn add_up(path: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
     sum
 }
 
+/// The size of `directory` when it was last measured.
+pub(crate) fn noted_size(directory: &Path) -> Option<u64> {
+    fs::read_to_string(directory.join(NOTE)).ok()?.trim().parse().ok()
+}
+
 /// The size of `directory`, measured again only if it was used (at `last_used`) since it was noted.
 pub(crate) fn measured_size(directory: &Path, last_used: SystemTime) -> u64 {
     let note = directory.join(NOTE);
     let is_current = fs::metadata(&note).and_then(|note| note.modified()).is_ok_and(|at| at > last_used);
-    let noted = is_current.then(|| fs::read_to_string(&note).ok()?.trim().parse().ok()).flatten();
+    let noted = is_current.then(|| noted_size(directory)).flatten();
     noted.unwrap_or_else(|| {
         let size = tree_size(&directory.join("data"));
         // Without a note it is measured again the next time.

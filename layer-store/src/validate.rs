@@ -6,9 +6,9 @@ use std::io::{self, Read};
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::layer::Decompressor;
+use crate::layer::{Decompressor, HashSink};
 use crate::layer_entry::Layer;
-use crate::oci::{Descriptor, Digest, DigestWriter, ImageId, Manifest, Raw};
+use crate::oci::{Descriptor, Digest, ImageId, Manifest, Raw};
 use crate::store::Store;
 
 /// A claim that does not hold.
@@ -178,11 +178,10 @@ fn compare(layer: &Layer, content: &str, expected: Digest, (digest, found): (Dig
 
 /// Digest and size of the content without its compression.
 fn content_of(bytes: impl Read) -> Result<(Digest, u64)> {
-    let mut out = DigestWriter::new(io::sink());
+    let mut out = HashSink::new();
     let copied = Decompressor::new(bytes).and_then(|mut content| io::copy(&mut content, &mut out));
     copied.map_err(Error::stream("read a layer"))?;
-    let (_, digest, size) = out.finish();
-    Ok((digest, size))
+    Ok(out.finish())
 }
 
 fn unreadable(layer: &str, source: Error) -> Problem {

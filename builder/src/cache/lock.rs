@@ -1,20 +1,14 @@
 //! One execution for each key among all processes that share a store: byte-range locks in the file `steps.lock`.
 //!
 //! Whoever misses takes the lock of the key's byte, looks again, and executes; others wait and find the record. The lock
-//! belongs to the open file (`F_OFD_SETLK`, fcntl(2)) and ends with its process, so that the next in line takes over from
-//! one that died. No file is made or removed for a step: on some file systems that takes longer than all else.
+//! ends with its process, so that the next in line takes over from one that died.
 
-use std::fs::File;
-use std::path::Path;
 use std::time::Duration;
 
-use dhow_layer_store::{CacheKey, Store};
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
+use dhow_layer_store::{ByteLocks, CacheKey, Store};
 
 use crate::cancel::CancelToken;
-use crate::error::{BuildError, Result};
+use crate::error::Result;
 
 /// How long to wait before looking at a lock, and at the cancel token, again.
 const POLL: Duration = Duration::from_millis(20);
@@ -22,17 +16,15 @@ const POLL: Duration = Duration::from_millis(20);
 /// The right to execute a step, held until dropped.
 #[derive(Debug)]
 pub(crate) struct StepLock {
-    _file: File,
+    _locks: ByteLocks,
 }
 
 impl StepLock {
     /// Waits for the lock of `key`; `on_wait` is called once if somebody else holds it.
     pub(crate) fn acquire(store: &Store, key: &CacheKey, wait: Wait<'_>) -> Result<Self> {
-        let path = store.root().join("steps.lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(BuildError::io("open", &path))?;
+        let locks = ByteLocks::open(&store.root().join("steps.lock"))?;
         let mut is_told = false;
-        while !try_lock(&file, offset(key), &path)? {
+        while !locks.try_alone(byte_of(key))? {
             if !is_told {
                 (wait.on_wait)();
                 is_told = true;
@@ -40,30 +32,14 @@ impl StepLock {
             wait.cancel.check()?;
             std::thread::sleep(POLL);
         }
-        Ok(Self { _file: file })
+        Ok(Self { _locks: locks })
     }
 }
 
 /// The byte that stands for `key`: two steps share one with a chance of 2^-60, and then wait for each other.
-fn offset(key: &CacheKey) -> i64 {
+fn byte_of(key: &CacheKey) -> u64 {
     let digits = key.0.hex();
-    digits.get(..15).and_then(|digits| i64::from_str_radix(digits, 16).ok()).unwrap_or(0)
-}
-
-/// Whether the byte at `offset` could be locked.
-fn try_lock(file: &File, offset: i64, path: &Path) -> Result<bool> {
-    let lock = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: offset,
-        l_len: 1,
-        l_pid: 0,
-    };
-    match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
-        Ok(_) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-        Err(errno) => Err(BuildError::io("lock", path)(errno)),
-    }
+    digits.get(..15).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
 /// What to do while another process holds the lock.

@@ -2,7 +2,8 @@
 //! flock of those who use it on `lock`, whose time is that of the last use, and in `size` what the store measured.
 
 use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -59,16 +60,21 @@ impl CacheMount {
         key.optional("namespace", request.namespace);
         key.text("id", request.id);
         let name = key.finish().key.0.hex();
-        let (directory, lock) = Self::lock(store, &name, request.sharing, cancel)?;
-        let data = directory.join("data");
-        if !data.exists() {
-            create(&directory, request.owner, fill)?;
+        loop {
+            let (directory, lock) = Self::lock(store, &name, request.sharing, cancel)?;
+            let data = directory.join("data");
+            if !data.exists() {
+                create(&directory, request.owner, fill)?;
+            }
+            if request.sharing == Sharing::Shared {
+                lock.lock_shared().map_err(BuildError::io("lock", &directory))?;
+            }
+            // While an exclusive lock became a shared one, there was none.
+            if is_at(&lock, &directory.join("lock")) {
+                touch(&lock);
+                return Ok(Self { data, lock });
+            }
         }
-        if request.sharing == Sharing::Shared {
-            lock.lock_shared().map_err(BuildError::io("lock", &directory))?;
-        }
-        touch(&lock);
-        Ok(Self { data, lock })
     }
 
     fn lock(store: &Store, name: &str, sharing: Sharing, cancel: &CancelToken) -> Result<(PathBuf, File)> {
@@ -77,13 +83,17 @@ impl CacheMount {
             let directory = store.root().join("cache-mounts").join(format!("{name}-{number}"));
             fs::create_dir_all(&directory).map_err(BuildError::io("create", &directory))?;
             let path = directory.join("lock");
-            let file = File::options().create(true).truncate(false).write(true).open(&path);
-            let file = file.map_err(BuildError::io("open", &path))?;
+            let file = match File::options().create(true).truncate(false).write(true).open(&path) {
+                // A sweep has just taken the directory away.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                other => other.map_err(BuildError::io("open", &path))?,
+            };
             let is_new = !directory.join("data").exists();
             // Whoever makes the directory is alone with it.
             let tried = if sharing == Sharing::Shared && !is_new { file.try_lock_shared() } else { file.try_lock() };
             match (tried, sharing) {
-                (Ok(()), _) => return Ok((directory, file)),
+                (Ok(()), _) if is_at(&file, &path) => return Ok((directory, file)),
+                (Ok(()), _) => {}
                 (Err(TryLockError::WouldBlock), Sharing::Private) => number += 1,
                 (Err(TryLockError::WouldBlock), _) => {
                     cancel.check()?;
@@ -93,6 +103,12 @@ impl CacheMount {
             }
         }
     }
+}
+
+/// Whether the file is still the one at `path`: a sweep takes directories away as long as it has their locks.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (ours, there) = (file.metadata(), path.metadata());
+    matches!((ours, there), (Ok(ours), Ok(there)) if ours.ino() == there.ino())
 }
 
 fn create(directory: &Path, owner: Ownership, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {

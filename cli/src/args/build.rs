@@ -61,6 +61,8 @@ pub(crate) enum FindingsFormat {
     Json,
     /// SARIF 2.1.0 for code scanning.
     Sarif,
+    /// GitLab's Code Quality report.
+    GitlabCodequality,
 }
 
 /// `dhow build`
@@ -134,7 +136,7 @@ pub(crate) struct BuildArgs {
     /// Build again without the cache, and fail if the image differs; name the first file that does
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Fail if the image's layers are larger, uncompressed; name the lines that weigh most
+    /// Fail if the image's layers are larger, uncompressed (300m, 1.5GB, 256MiB); name the lines that weigh most
     #[arg(long, value_name = "SIZE")]
     pub(crate) size_limit: Option<String>,
     /// Push the image to the registries of its names when it is built

@@ -9,6 +9,7 @@ use dhow_builder::diagnostic::{Diagnostic, Paint};
 use dhow_builder::dockerfile;
 use dhow_builder::source::{SourceFile, Span};
 
+use crate::app::App;
 use crate::args::{FindingsFormat, FmtArgs, ParseArgs};
 use crate::exit::Exit;
 use crate::findings::{self, Findings, Tell};
@@ -16,7 +17,7 @@ use crate::output;
 use crate::problem::Problem;
 
 /// `dhow fmt`
-pub(crate) fn fmt(args: &FmtArgs) -> anyhow::Result<Exit> {
+pub(crate) fn fmt(app: &App, args: &FmtArgs) -> anyhow::Result<Exit> {
     if args.format != FindingsFormat::Text && !args.check && args.files.iter().any(|path| path == Path::new("-")) {
         let problem = Problem::usage("standard output cannot have both the formatted file and what is found in it");
         return Err(problem.hint("add `--check`, or name a file").into());
@@ -37,20 +38,22 @@ pub(crate) fn fmt(args: &FmtArgs) -> anyhow::Result<Exit> {
             Ok(text) => fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?,
         }
     }
-    tell(args.format, &wrong, &others)
+    let tell = Tell { format: args.format, paint: Paint::Plain, environment: &app.environment };
+    tell_all(tell, &wrong, &others)
 }
 
 /// A file and what was found in it.
 type Found = (SourceFile, Vec<Diagnostic>);
 
-fn tell(format: FindingsFormat, wrong: &[Found], others: &[Found]) -> anyhow::Result<Exit> {
+fn tell_all(tell: Tell<'_>, wrong: &[Found], others: &[Found]) -> anyhow::Result<Exit> {
     let exit = match (wrong.is_empty(), others.is_empty()) {
         (false, _) => Exit::Dockerfile,
         (true, false) => Exit::Failure,
         (true, true) => Exit::Success,
     };
-    let all = wrong.iter().chain(others).map(|(source, found)| Findings { source, found });
-    if let Some(document) = findings::document(format, &all.collect::<Vec<_>>()) {
+    let all = wrong.iter().chain(others).map(|(source, found)| Findings { source, found }).collect::<Vec<_>>();
+    all.iter().for_each(|findings| findings::annotate(tell.environment, findings));
+    if let Some(document) = findings::document(tell, &all) {
         output::print(&document)?;
         return Ok(exit);
     }
@@ -75,7 +78,7 @@ fn unformatted(source: &SourceFile, text: &str) -> Diagnostic {
 }
 
 /// `dhow parse`
-pub(crate) fn parse(args: &ParseArgs) -> anyhow::Result<Exit> {
+pub(crate) fn parse(app: &App, args: &ParseArgs) -> anyhow::Result<Exit> {
     let source = read(&args.file)?;
     match dockerfile::parse(&source).into_result() {
         Ok((tree, _)) => {
@@ -83,7 +86,7 @@ pub(crate) fn parse(args: &ParseArgs) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
         Err(found) => {
-            let tell = Tell { format: args.format, paint: Paint::Plain };
+            let tell = Tell { format: args.format, paint: Paint::Plain, environment: &app.environment };
             findings::stop(tell, &Findings { source: &source, found: &found })
         }
     }

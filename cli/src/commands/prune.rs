@@ -1,6 +1,6 @@
 //! `dhow image prune`, `container prune`, `volume prune`, `system prune`: removes what nobody uses.
 
-use dhow_layer_store::{CacheItem, CachePrune, Image, Store, SweepOptions};
+use dhow_layer_store::{CacheItem, CachePrune, Image, Removed, Store, SweepOptions, Swept};
 use jiff::Timestamp;
 
 use super::run::{self, Volumes};
@@ -83,13 +83,15 @@ pub(crate) fn system(app: &App, args: &SystemPruneArgs) -> anyhow::Result<Exit> 
     if args.volumes {
         print_list("Deleted Volumes", &prune_volumes(app)?)?;
     }
-    prune_cache(&app.store()?, choice)?;
-    finish(app)?;
+    report(prune_cache(&app.store()?, choice)?)?;
     Ok(Exit::Success)
 }
 
 fn finish(app: &App) -> anyhow::Result<()> {
-    let swept = sweep(&app.store()?)?;
+    report(sweep(&app.store()?)?)
+}
+
+fn report(swept: Swept) -> anyhow::Result<()> {
     output::println(&format!("Total reclaimed space: {}", human::size(swept.bytes)))
 }
 
@@ -103,9 +105,14 @@ fn print_list(title: &str, removed: &[String]) -> anyhow::Result<()> {
 fn prune_containers(app: &App) -> anyhow::Result<Vec<String>> {
     let mut removed = Vec::new();
     for container in app.containers()?.list()? {
-        if !container.is_running() {
-            run::remove(app, &container)?;
-            removed.push(container.config().id.clone());
+        if container.is_in_use() {
+            continue;
+        }
+        match run::remove(app, &container) {
+            Ok(()) => removed.push(container.config().id.clone()),
+            // Somebody has just removed or started it.
+            Err(_) if container.is_in_use() || !container.directory().exists() => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(removed)
@@ -127,19 +134,19 @@ fn prune_images(app: &App, choice: Choice, filters: &Filters) -> anyhow::Result<
     let references = store.references()?;
     let mut removed = Vec::new();
     for image in store.images()? {
-        let names: Vec<_> = references.iter().filter(|(_, target)| target.stands_for(&image.id)).collect();
-        let goes = !used.contains(&image.id)
-            && (choice == Choice::Unused || names.is_empty())
-            && takes(&image, filters, until);
-        if !goes {
+        let is_named = references.iter().any(|(_, target)| target.stands_for(&image.id));
+        let goes = !used.contains(&image.id) && (choice == Choice::Unused || !is_named);
+        if !goes || !takes(&image, filters, until) {
             continue;
         }
-        for (name, _) in names {
-            store.untag(name)?;
-            removed.push(format!("untagged: {}", name.familiar()));
-        }
-        store.remove_image(&image.id)?;
-        removed.push(format!("deleted: {}", image.id));
+        let gone = match choice {
+            Choice::Unused => store.remove_with_names(&image.id)?,
+            Choice::Nameless => store.remove_nameless(&image.id)?,
+        };
+        removed.extend(gone.into_iter().map(|gone| match gone {
+            Removed::Untagged(name) => format!("untagged: {}", name.familiar()),
+            Removed::Deleted(id) => format!("deleted: {id}"),
+        }));
     }
     Ok(removed)
 }
@@ -166,9 +173,8 @@ fn prune_volumes(app: &App) -> anyhow::Result<Vec<String>> {
     Ok(removed)
 }
 
-/// What the records had goes with the sweep that follows.
-fn prune_cache(store: &Store, choice: Choice) -> anyhow::Result<()> {
+/// Removes what images do not share, or all, and what nothing refers to any more.
+fn prune_cache(store: &Store, choice: Choice) -> anyhow::Result<Swept> {
     let choose = |item: &CacheItem| choice == Choice::Unused || !item.shared;
-    store.prune_cache(&CachePrune { choose: &choose, keep: 0, sweep: SweepOptions::default() })?;
-    Ok(())
+    Ok(store.prune_cache(&CachePrune { choose: &choose, keep: 0, sweep: SweepOptions::default() })?.swept)
 }

@@ -1,17 +1,22 @@
 //! What is found in Dockerfiles, told to people and to programs (docs/diagnostics.md).
 
+mod annotate;
+mod code_quality;
 mod docker;
 mod json;
+mod repository;
 mod sarif;
 
 use dhow_builder::diagnostic::{Diagnostic, Paint};
 use dhow_builder::source::SourceFile;
 
 use crate::args::FindingsFormat;
+use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::output;
 use crate::problem::Problem;
 
+pub(crate) use annotate::annotate;
 pub(crate) use docker::docker;
 
 /// What was found in one file.
@@ -30,27 +35,30 @@ impl Findings<'_> {
 }
 
 /// One document about all files; `None` for text, which is drawn.
-pub(crate) fn document(format: FindingsFormat, files: &[Findings<'_>]) -> Option<String> {
-    let value = match format {
+pub(crate) fn document(tell: Tell<'_>, files: &[Findings<'_>]) -> Option<String> {
+    let value = match tell.format {
         FindingsFormat::Text => return None,
         FindingsFormat::Json => json::document(files),
-        FindingsFormat::Sarif => sarif::document(files),
+        FindingsFormat::Sarif => sarif::document(files, tell.environment),
+        FindingsFormat::GitlabCodequality => code_quality::document(files, tell.environment),
     };
     Some(format!("{value:#}\n"))
 }
 
 /// How findings are told.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tell {
+pub(crate) struct Tell<'a> {
     /// To whom.
     pub(crate) format: FindingsFormat,
     /// How text is drawn.
     pub(crate) paint: Paint,
+    /// What says where the repository is.
+    pub(crate) environment: &'a Environment,
 }
 
 /// Ends a command that mistakes in a file stop: as an error for people, as a document for programs.
-pub(crate) fn stop(tell: Tell, findings: &Findings<'_>) -> anyhow::Result<Exit> {
-    match document(tell.format, std::slice::from_ref(findings)) {
+pub(crate) fn stop(tell: Tell<'_>, findings: &Findings<'_>) -> anyhow::Result<Exit> {
+    match document(tell, std::slice::from_ref(findings)) {
         Some(document) => {
             output::print(&document)?;
             Ok(Exit::Dockerfile)
@@ -64,7 +72,7 @@ pub(crate) fn stop(tell: Tell, findings: &Findings<'_>) -> anyhow::Result<Exit> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Findings, docker, document};
+    use super::{Environment, Findings, Paint, Tell, docker, document};
     use crate::args::FindingsFormat;
     use dhow_builder::diagnostic::Diagnostic;
     use dhow_builder::source::{SourceFile, Span};
@@ -79,7 +87,9 @@ mod tests {
                 .also(Span::new(0, 6), "this stage"),
         ];
         let files = [Findings { source: &source, found: &found }];
-        serde_json::from_str(&document(format, &files).expect("a document")).expect("JSON")
+        let (paint, environment) = (Paint::Plain, &Environment::from([]));
+        let tell = Tell { format, paint, environment };
+        serde_json::from_str(&document(tell, &files).expect("a document")).expect("JSON")
     }
 
     #[test]

@@ -8,15 +8,19 @@ use dhow_builder::lint::RULES;
 use dhow_builder::source::{SourceFile, Span};
 use serde_json::{Value, json};
 
-use super::Findings;
+use super::{Findings, repository};
+use crate::environment::Environment;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// One run about all files.
-pub(super) fn document(files: &[Findings<'_>]) -> Value {
+pub(super) fn document(files: &[Findings<'_>], environment: &Environment) -> Value {
     let codes: BTreeSet<&str> = files.iter().flat_map(|file| file.found.iter().map(|found| found.code)).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
-    let results = files.iter().flat_map(|file| file.found.iter().map(|found| result(file.source, found, &codes)));
+    let results = files.iter().flat_map(|file| {
+        let place = Place { source: file.source, uri: uri(&repository::from_top(file.source.name(), environment)) };
+        file.found.iter().map(|found| result(&place, found, &codes)).collect::<Vec<_>>()
+    });
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -39,7 +43,7 @@ fn rule(code: &str) -> Value {
     }
 }
 
-fn result(source: &SourceFile, found: &Diagnostic, codes: &[&str]) -> Value {
+fn result(place: &Place<'_>, found: &Diagnostic, codes: &[&str]) -> Value {
     let level = match found.severity {
         Severity::Warning => "warning",
         Severity::Error => "error",
@@ -51,30 +55,38 @@ fn result(source: &SourceFile, found: &Diagnostic, codes: &[&str]) -> Value {
     let related = found
         .secondary
         .iter()
-        .map(|label| json!({"message": {"text": label.text}, "physicalLocation": location(source, label.span)}));
+        .map(|label| json!({"message": {"text": label.text}, "physicalLocation": place.location(label.span)}));
     json!({
         "ruleId": found.code,
         "ruleIndex": codes.iter().position(|code| *code == found.code),
         "level": level,
         "message": {"text": text},
-        "locations": [{"physicalLocation": location(source, found.primary.span)}],
+        "locations": [{"physicalLocation": place.location(found.primary.span)}],
         "relatedLocations": related.collect::<Vec<_>>(),
     })
 }
 
-fn location(source: &SourceFile, span: Span) -> Value {
-    let (start, end) = (source.position(span.start), source.position(span.end));
-    json!({
-        "artifactLocation": {"uri": uri(source.name())},
-        "region": {
-            "startLine": start.line,
-            "startColumn": start.column,
-            "endLine": end.line,
-            "endColumn": end.column,
-            "byteOffset": span.start,
-            "byteLength": span.end - span.start,
-        },
-    })
+/// A file, and what it is called.
+struct Place<'a> {
+    source: &'a SourceFile,
+    uri: String,
+}
+
+impl Place<'_> {
+    fn location(&self, span: Span) -> Value {
+        let (start, end) = (self.source.position(span.start), self.source.position(span.end));
+        json!({
+            "artifactLocation": {"uri": self.uri},
+            "region": {
+                "startLine": start.line,
+                "startColumn": start.column,
+                "endLine": end.line,
+                "endColumn": end.column,
+                "byteOffset": span.start,
+                "byteLength": span.end - span.start,
+            },
+        })
+    }
 }
 
 /// A path as a URI: relative as it is, absolute with its scheme.

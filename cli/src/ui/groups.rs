@@ -2,7 +2,7 @@
 //! shown as it goes on; what others write comes when it is done, whole.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, Write};
+use std::io::{BufRead, BufReader, Seek, Write};
 
 use tempfile::SpooledTempFile;
 
@@ -162,9 +162,8 @@ impl Groups {
     fn take_up(&mut self, step: usize) {
         let Some(mut waiting) = self.waiting.remove(&step) else { return };
         self.show(step, &waiting.title);
-        let mut text = String::new();
-        if waiting.lines.rewind().and_then(|()| waiting.lines.read_to_string(&mut text)).is_ok() && !text.is_empty() {
-            (self.say)(text.trim_end_matches('\n'));
+        if waiting.lines.rewind().is_ok() {
+            BufReader::new(waiting.lines).lines().map_while(Result::ok).for_each(|line| (self.say)(&line));
         }
     }
 }
@@ -194,7 +193,7 @@ mod tests {
         groups.end(0);
         groups.line(2, "c2");
         groups.end(2);
-        let expected = "::group::a|a1|::endgroup::|cached|::group::b|b1\nb2|::endgroup::|::group::c|c1|c2|::endgroup::";
+        let expected = "::group::a|a1|::endgroup::|cached|::group::b|b1|b2|::endgroup::|::group::c|c1|c2|::endgroup::";
         assert_eq!(SAID.with_borrow(|said| said.join("|")), expected);
         assert_eq!(escaped("50%\nx"), "50%25%0Ax");
     }

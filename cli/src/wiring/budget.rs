@@ -1,6 +1,6 @@
 //! How much disk the build cache may take, and keeping it there.
 
-use dhow_layer_store::{CachePrune, Error, Store, SweepOptions};
+use dhow_layer_store::{CachePrune, Store, SweepOptions};
 
 use crate::format::human;
 use crate::problem::Problem;
@@ -12,6 +12,15 @@ pub(crate) enum Budget {
     Bytes(u64),
     /// So many hundredths of the disk that the store is on.
     Percent(f64),
+}
+
+/// What a build did with the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuildUse {
+    /// It found everything.
+    Read,
+    /// It executed steps, which wrote so many bytes beside what is in cache mounts.
+    Wrote(u64),
 }
 
 impl Default for Budget {
@@ -49,21 +58,22 @@ impl Budget {
         Ok((disk.f_blocks as f64 * disk.f_frsize as f64 * percent / 100.0) as u64)
     }
 
-    /// Removes what is over budget now that a build wrote so many bytes, least recently used first. While other processes use the store nothing goes: the
-    /// last of them does it.
+    /// Removes what is over budget after `build`, least recently used first. What other processes use stays, and goes
+    /// with one of the next builds.
     ///
     /// # Errors
     /// The store is damaged or cannot be written.
-    pub(crate) fn enforce(self, store: &Store, written: u64) -> anyhow::Result<()> {
+    pub(crate) fn enforce(self, store: &Store, build: BuildUse) -> anyhow::Result<()> {
         // A budget of 0 bytes means 0, not that nothing limits what is removed.
         let keep = self.bytes(store)?.max(1);
-        if store.is_cache_within(keep, written) {
-            return Ok(());
+        let is_within = match build {
+            BuildUse::Wrote(bytes) => store.is_cache_within(keep, bytes),
+            BuildUse::Read => !store.is_cache_left_over(keep),
+        };
+        if !is_within {
+            store.prune_cache(&CachePrune { choose: &|_| true, keep, sweep: SweepOptions::default() })?;
         }
-        match store.prune_cache(&CachePrune { choose: &|_| true, keep, sweep: SweepOptions::default() }) {
-            Ok(_) | Err(Error::InUse(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ mod watch;
 
 pub(crate) use archive::archive_events;
 pub(crate) use base_images::BaseImages;
-pub(crate) use budget::Budget;
+pub(crate) use budget::{Budget, BuildUse};
 pub(crate) use client::client_options;
 pub(crate) use image::image_for;
 pub(crate) use network::Network;

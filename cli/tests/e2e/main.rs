@@ -44,6 +44,7 @@ mod skip;
 mod spring_boot;
 mod ssh;
 mod sshd;
+mod sweeps;
 mod terminal;
 mod user;
 mod web;

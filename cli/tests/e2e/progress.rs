@@ -15,6 +15,7 @@ fn log_of(dhow: &Dhow, dockerfile: &str, variables: &[(&str, &str)]) -> (Option<
     for name in ["GITHUB_ACTIONS", "GITLAB_CI", "BUILDKIT_PROGRESS"] {
         command.env_remove(name);
     }
+    command.env("GITHUB_WORKSPACE", dhow.folder());
     let output = command.envs(variables.iter().copied()).output().expect("dhow starts");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -52,7 +53,7 @@ fn github_folds_the_steps_and_annotates_the_line() {
         let between = &log[one.expect(step)..two.expect(step)];
         assert!(!between.contains("::"), "the lines of a step are together: {log}");
     }
-    assert!(log.contains("::error file=") && log.contains("line=8"), "{log}");
+    assert!(log.contains("\n::error file=site/Dockerfile,line=8,endLine=8,title=build::step `"), "{log}");
     // The log of the step that failed is the last before the error.
     let last = log.rfind("------\n > ").expect("the failed step's log");
     assert!(log[last..].contains("\nlast\n"), "{log}");
@@ -62,7 +63,35 @@ fn github_folds_the_steps_and_annotates_the_line() {
 fn gitlab_has_sections() {
     let dhow = Dhow::new();
     need!(import_busybox(&dhow));
-    let (code, log) = log_of(&dhow, "FROM busybox\nRUN echo hello\n", &[("GITLAB_CI", "true")]);
-    assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("section_start:") && log.contains("section_end:"), "{log}");
+    let dockerfile = "FROM busybox\nRUN echo hello\nRUN printf 'back\\n'\n";
+    let sections = || {
+        let (code, log) = log_of(&dhow, dockerfile, &[("GITLAB_CI", "true")]);
+        assert_eq!(code, Some(0), "{log}");
+        let named = |word: &str| -> Vec<String> {
+            let mark = format!("\x1b[0K{word}:");
+            let found = log.split(&mark).skip(1);
+            found
+                .map(|rest| rest.split(['[', '\r']).next().expect("a name").split(':').nth(1).expect(rest).to_owned())
+                .collect()
+        };
+        assert_eq!(named("section_start"), named("section_end"), "{log}");
+        assert!(log.contains("[collapsed=true]\r\x1b[0K#2 [2/3] RUN echo hello\n"), "{log}");
+        named("section_start")
+    };
+    let (one, other) = (sections(), sections());
+    assert_eq!((one.len(), other.len()), (2, 2));
+    assert!(one.iter().all(|name| !other.contains(name)), "a name stands once in a log: {one:?} {other:?}");
+}
+
+#[test]
+fn logs_of_services_are_whole_and_hold_no_commands_of_others() {
+    let dhow = Dhow::new();
+    need!(import_busybox(&dhow));
+    let dockerfile = "FROM busybox\nRUN head -c 300000 /dev/zero | tr '\\0' x; echo; echo ::error::not so; exit 1\n";
+    let (code, log) = log_of(&dhow, dockerfile, &[("GITHUB_ACTIONS", "true")]);
+    assert_eq!(code, Some(4));
+    assert_eq!(log.matches(&"x".repeat(300_000)).count(), 2, "with the step, and as the last");
+    let (before, after) = log.split_once("\n::error::not so\n").expect("the log of the failed step");
+    let token = before.rsplit("\n::stop-commands::").next().and_then(|rest| rest.lines().next()).expect("a token");
+    assert!(token.len() >= 16 && after.starts_with(&format!("::{token}::\n")), "{token} {after}");
 }

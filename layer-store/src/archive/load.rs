@@ -13,8 +13,10 @@ use super::input::decompressed;
 use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::layer::HashSink;
 use crate::layer_entry::LayerId;
-use crate::oci::{Compression, Descriptor, Digest, DigestWriter, ImageId, MediaType, Reference};
+use crate::leases::Leased;
+use crate::oci::{Compression, Descriptor, Digest, ImageId, MediaType, Reference};
 use crate::store::Store;
 
 /// An image that was loaded.
@@ -91,11 +93,10 @@ fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
     let (digest, size) = match compression {
         Compression::None => (layer.member.digest, layer.member.size),
         _ => {
-            let mut out = DigestWriter::new(io::sink());
+            let mut out = HashSink::new();
             let copied = io::copy(&mut content, &mut out);
             copied.map_err(|source| ArchiveProblem::DamagedLayer { name: name(), source })?;
-            let (_, digest, size) = out.finish();
-            (digest, size)
+            out.finish()
         }
     };
     let expected = *layer.diff_id.digest();
@@ -150,6 +151,7 @@ fn docker_layer(compression: Compression) -> MediaType {
 
 /// Makes a member a blob.
 fn put_member(store: &Store, member: &Member) -> Result<()> {
+    store.leases().take(Leased::blob(&member.digest))?;
     let target = store.blob_path(&member.digest);
     if target.exists() {
         return Ok(());

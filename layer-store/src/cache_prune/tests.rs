@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::CachePrune;
 use crate::cache_usage::{CacheItem, CacheItemKind};
-use crate::error::Error;
 use crate::gc::SweepOptions;
 use crate::layer_entry::{LayerId, Stack};
 use crate::oci::Digest;
@@ -119,13 +118,62 @@ fn mounts_contexts_and_downloads_count_too() {
 }
 
 #[test]
-fn nothing_goes_while_another_process_is_at_work() {
+fn what_another_process_uses_stays_and_the_rest_goes() {
+    let store = TestStore::new();
+    let used = step(&store, "used", (&Stack::default(), 9));
+    step(&store, "on it", (&used, 99));
+    step(&store, "other", (&Stack::default(), 1));
+    let other = store.reopened();
+    assert!(other.record(&key("used")).expect("look-up").is_some());
+    assert_eq!(prune(&store, 1, &|_| true), ["on it", "other"]);
+    assert_eq!(layers(&store), 1);
+    assert!(store.is_cache_within(2 * MEGABYTE, 0) && !store.is_cache_within(MEGABYTE / 2, 0), "what is left counts");
+    drop(other);
+    assert_eq!(prune(&store, 1, &|_| true), ["used"]);
+    assert_eq!(layers(&store), 0);
+}
+
+#[test]
+fn a_record_that_was_removed_meanwhile_is_a_miss() {
     let store = TestStore::new();
     step(&store, "a", (&Stack::default(), 9));
+    let layer = store.record(&key("a")).expect("look-up").expect("hit").layer.expect("layer");
+    store.remove_record(&key("a")).expect("remove");
+    assert!(store.layer(&layer).is_ok());
+    assert!(store.record(&key("a")).expect("look-up").is_none());
+}
+
+#[test]
+fn images_that_lost_their_name_belong_to_the_budget() {
+    let store = TestStore::new();
+    let app: crate::oci::Reference = "app".parse().expect("name");
+    let mut images = Vec::new();
+    for at in 0..4 {
+        let stack = step(&store, &format!("step {at}"), (&Stack::default(), 100 - 20 * at));
+        store.layer(&stack.layers()[0]).expect("layer").diff_id().expect("diff id");
+        images.push(store.add_image_on(stack.layers()));
+        store.tag(&app, &images[at as usize], None).expect("tag");
+    }
+    let lost = store.path("left").join(images[0].digest().hex());
+    age(&lost, 81);
+    fs::create_dir_all(store.path("containers/c")).expect("container");
+    let held = store.image(&images[1]).expect("image").layers[0].to_string();
+    fs::write(store.path("containers/c/layers"), held + "\n").expect("container");
+    // The image that has the name and the one of the container cost the cache nothing.
+    let total = store.cache_usage().expect("usage").total();
+    assert!((2 * MEGABYTE..3 * MEGABYTE).contains(&total), "{total}");
     let other = store.reopened();
-    let all = CachePrune { choose: &|_| true, keep: 0, sweep: SweepOptions::default() };
-    assert!(matches!(store.prune_cache(&all), Err(Error::InUse(_))));
-    assert!(store.record(&key("a")).expect("look-up").is_some());
-    drop(other);
-    assert_eq!(store.prune_cache(&all).expect("prune").items.len(), 1);
+    let all = CachePrune { choose: &|_| true, keep: total - 1, sweep: SweepOptions::default() };
+    let pruned: Vec<_> = other.prune_cache(&all).expect("prune").items.iter().map(name).collect();
+    assert!(pruned.is_empty(), "who made the images may name them yet, and has their layers: {pruned:?}");
+    let store = store.restarted();
+    assert_eq!(
+        prune(&store, total - 1, &|_| true),
+        ["step 0".to_owned(), format!("{:?}", CacheItemKind::Image(images[0]))]
+    );
+    assert!(!lost.exists() && store.image(&images[0]).is_err());
+    assert_eq!(layers(&store), 3);
+    assert_eq!(prune(&store, 1, &|_| true), ["step 2".to_owned(), format!("{:?}", CacheItemKind::Image(images[2]))]);
+    assert!(store.image(&images[1]).is_ok() && store.image(&images[3]).is_ok());
+    assert_eq!(layers(&store), 2);
 }

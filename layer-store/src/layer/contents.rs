@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::pipe::{self, PipeReader};
 use super::unsynced::{self, State};
-use super::{Compressor, Decompressor, Whiteouts, pack, unpack};
+use super::{Compressor, Decompressor, HashSink, Whiteouts, pack, unpack};
 use crate::blob::BlobReader;
 use crate::durable;
 use crate::oci::{Compression, Descriptor, DiffId, Digest, DigestWriter, MediaType};
@@ -34,7 +34,7 @@ impl Layer {
     /// There is no blob of the layer, it is damaged, or its tar is not the one of the diff id.
     pub fn fs(&self) -> Result<PathBuf> {
         let path = self.path().join("fs");
-        if self.store().ready().contains_key(self.id()) {
+        if self.store().seen().parts.contains_key(self.id()) {
             return Ok(path);
         }
         let state = if path.is_dir() { Some(unsynced::state(&self.path())?) } else { None };
@@ -50,7 +50,7 @@ impl Layer {
     /// # Errors
     /// As of [`fs`](Self::fs).
     pub fn parts(&self) -> Result<Vec<PathBuf>> {
-        if let Some(known) = self.store().ready().get(self.id()) {
+        if let Some(known) = self.store().seen().parts.get(self.id()) {
             return Ok(known.clone());
         }
         let mut parts = match self.entry()?.onto {
@@ -58,7 +58,7 @@ impl Layer {
             None => Vec::new(),
         };
         parts.push(self.fs()?);
-        self.store().ready().insert(self.id().clone(), parts.clone());
+        self.store().seen().parts.insert(self.id().clone(), parts.clone());
         Ok(parts)
     }
 
@@ -100,7 +100,7 @@ impl Layer {
             State::Doubtful if self.entry()?.onto.is_some() => Err(Error::LayerLost(self.id().to_string())),
             State::Doubtful => {
                 let root = self.open_root(path)?;
-                let (_, digest, _) = pack(&root, DigestWriter::new(io::sink()))?.finish();
+                let (digest, _) = pack(&root, HashSink::new())?.finish();
                 if self.known_diff_id()? != Some(DiffId(digest)) {
                     return Err(Error::LayerLost(self.id().to_string()));
                 }
@@ -111,7 +111,7 @@ impl Layer {
 
     /// Whether the files are there without unpacking.
     pub fn is_unpacked(&self) -> bool {
-        self.store().ready().contains_key(self.id()) || self.path().join("fs").is_dir()
+        self.store().seen().parts.contains_key(self.id()) || self.path().join("fs").is_dir()
     }
 
     /// Whether the layer changes nothing. Unpacks it.
@@ -131,7 +131,7 @@ impl Layer {
             return Ok(known);
         }
         let files = self.open_files()?;
-        let (_, digest, size) = pack(&files, DigestWriter::new(io::sink()))?.finish();
+        let (digest, size) = pack(&files, HashSink::new())?.finish();
         self.note_diff_id(DiffId(digest), size)?;
         Ok(DiffId(digest))
     }

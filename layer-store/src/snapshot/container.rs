@@ -6,7 +6,7 @@ use super::overlay::Durability;
 use super::tree::{TreeDirs, WritableTree};
 use super::{SnapshotRootfs, Stack};
 use crate::root::Root;
-use crate::{Result, Store};
+use crate::{Result, Store, durable};
 
 /// A writable tree that outlives the process that made it. Dropping it unmounts it and keeps what was written.
 ///
@@ -17,6 +17,21 @@ pub struct ContainerTree {
 }
 
 impl Store {
+    /// Notes in the container's `directory`, in the file `layers`, that it stands on `stack`: the layers stay as long as
+    /// the directory does.
+    ///
+    /// # Errors
+    /// A layer is not there, or the file system refuses.
+    pub fn note_container(&self, directory: &Path, stack: &Stack) -> Result<()> {
+        let _no_sweep = self.no_sweep()?;
+        let mut text = String::new();
+        for id in stack.layers() {
+            self.layer(id)?;
+            text += &format!("{id}\n");
+        }
+        durable::write_unsynced(self.staging_area()?, &directory.join("layers"), text.as_bytes())
+    }
+
     /// Makes a writable tree on the layers `below` in `directory`, which exists and is on the store's file system, or
     /// takes up the one that was made there before. It takes the names `tree`, `work` and `empty` in it.
     ///

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::container::config::ContainerConfig;
@@ -23,13 +24,20 @@ const LOOKING: Duration = Duration::from_millis(300);
 pub struct Container {
     directory: PathBuf,
     config: ContainerConfig,
+    /// The flock on the file `id` of whoever made the container and may be about to start it.
+    _maker: Option<Arc<File>>,
 }
 
 impl Container {
     pub(crate) fn open(set: &Path, id: &str) -> Result<Self> {
         let directory = set.join(id);
         let config = read_json(&directory.join("config.json"))?;
-        Ok(Self { directory, config })
+        Ok(Self { directory, config, _maker: None })
+    }
+
+    /// The same for who made it and has the `lock` of its file `id`.
+    pub(crate) fn made(self, lock: File) -> Self {
+        Self { _maker: Some(Arc::new(lock)), ..self }
     }
 
     /// What it was asked to be.
@@ -62,6 +70,13 @@ impl Container {
     pub fn is_running(&self) -> bool {
         let lock = File::open(self.directory.join("lock"));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Whether it runs, or the process that made it may be about to start it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let id = File::open(self.directory.join("id"));
+        self.is_running() || id.is_ok_and(|id| matches!(id.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Takes the lock that a supervisor holds for the container's life; `action` is for the error's text.

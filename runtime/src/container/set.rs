@@ -58,7 +58,8 @@ impl Containers {
         Ok(())
     }
 
-    /// Creates a container that is not running yet. Its id, its time and, when empty, its name are filled in.
+    /// Creates a container that is not running yet. Its id, its time and, when empty, its name are filled in. It counts as
+    /// [in use](Container::is_in_use) until this handle is dropped.
     ///
     /// # Errors
     /// [`Error::NameInUse`], [`Error::InvalidValue`] for a name that Docker would not take, or [`Error::Io`].
@@ -78,6 +79,8 @@ impl Containers {
     fn make(&self, mut config: ContainerConfig, temporary: &Path) -> Result<Container> {
         let failed = |error| Error::io("write", temporary, error);
         fs::write(temporary.join("id"), &config.id).map_err(failed)?;
+        let maker = File::open(temporary.join("id")).map_err(failed)?;
+        maker.lock().map_err(failed)?;
         File::create(temporary.join("lock")).map_err(failed)?;
         File::create(temporary.join("log.json")).map_err(failed)?;
         ContainerState::created().write(temporary)?;
@@ -89,7 +92,7 @@ impl Containers {
             let _ = fs::remove_file(self.names().join(&config.name));
             return Err(error);
         }
-        Container::open(&self.directory, &config.id)
+        Ok(Container::open(&self.directory, &config.id)?.made(maker))
     }
 
     /// Every container, the newest first.

@@ -67,7 +67,7 @@ impl Call {
     ///
     /// # Errors
     /// The Dockerfile has mistakes.
-    pub(super) fn run(self, text: &Text, options: &Options, tell: Tell) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, text: &Text, options: &Options, tell: Tell<'_>) -> anyhow::Result<Exit> {
         let (source, parsed) = (&text.source, parse(&text.source));
         if self.method == Method::Check {
             return self.check(text, &parsed, (options, tell));
@@ -96,7 +96,7 @@ impl Call {
         }
     }
 
-    fn check(self, text: &Text, parsed: &Parsed, (options, tell): (&Options, Tell)) -> anyhow::Result<Exit> {
+    fn check(self, text: &Text, parsed: &Parsed, (options, tell): (&Options, Tell<'_>)) -> anyhow::Result<Exit> {
         let (source, bases) = (&text.source, Bases::new());
         // As for docker, no target means all of them.
         let selection = if options.target.is_none() { Selection::All } else { Selection::Needed };
@@ -112,9 +112,10 @@ impl Call {
         };
         found.extend(report.into_iter().flat_map(|report| report.remarks.into_iter().chain(report.findings)));
         let findings = Findings { source, found: &found };
+        findings::annotate(tell.environment, &findings);
         let document = match self.form {
             Form::Json => Some(format!("{:#}\n", findings::docker(&findings))),
-            Form::Text => findings::document(tell.format, std::slice::from_ref(&findings)),
+            Form::Text => findings::document(tell, std::slice::from_ref(&findings)),
         };
         let drawn = || format!("{}{}\n", findings.draw(tell.paint), verdict(found.len()));
         output::print(&document.unwrap_or_else(drawn))?;

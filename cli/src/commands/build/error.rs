@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// Reports the error: as one for people, who see the place in the Dockerfile; for programs as a document, if it has
 /// a place.
-pub(super) fn tell(error: &BuildError, dockerfile: &SourceFile, tell: Tell) -> anyhow::Result<Exit> {
+pub(super) fn tell(error: &BuildError, dockerfile: &SourceFile, tell: Tell<'_>) -> anyhow::Result<Exit> {
     if matches!(error, BuildError::Cancelled) {
         return Err(Interrupted::by_keyboard().into());
     }
@@ -29,7 +29,7 @@ pub(super) fn tell(error: &BuildError, dockerfile: &SourceFile, tell: Tell) -> a
         });
     };
     let findings = Findings { source: dockerfile, found: &found };
-    match findings::document(tell.format, std::slice::from_ref(&findings)) {
+    match findings::document(tell, std::slice::from_ref(&findings)) {
         Some(document) => {
             output::print(&document)?;
             Ok(exit(error))

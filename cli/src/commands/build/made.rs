@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
     BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, EventSink, Finish, NoEvents, Squash, build,
@@ -10,7 +11,6 @@ use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
 
 use super::account::Account;
-use super::annotate::annotate;
 use super::context::Input;
 use super::events::Sink;
 use super::fetched::From;
@@ -22,9 +22,9 @@ use super::{error, metadata, tell, tell_findings, weight};
 use crate::app::App;
 use crate::args::{BuildArgs, SquashKind};
 use crate::exit::Exit;
-use crate::findings::Findings;
+use crate::findings::{self, Findings};
 use crate::output;
-use crate::ui::{BuildProgress, Ci, Mode, RawJson};
+use crate::ui::{BuildProgress, Mode, RawJson};
 use crate::wiring::{BaseImages, Remote};
 
 /// An image that was built, and the text that it was built from.
@@ -74,10 +74,14 @@ pub(super) fn make(
         let (images, remote, contexts) = (&images, &remote, &contexts);
         build(request, BuildEnv { store: &store, images, remote, contexts, events, cancel })
     };
-    let ci = Ci::of(&app.environment).filter(|_| wishes.mode == Mode::Lines);
+    let annotate = |found: &[Diagnostic]| {
+        if wishes.mode == Mode::Lines {
+            findings::annotate(&app.environment, &Findings { source: &input.dockerfile, found });
+        }
+    };
     let failed = |error: &BuildError| {
         metadata::write_failure(args, error, &input.dockerfile)?;
-        annotate(ci, &input.dockerfile, &error::findings(error).unwrap_or_default());
+        annotate(&error::findings(error).unwrap_or_default());
         Ok(Outcome::Nothing(error::tell(error, &input.dockerfile, tell(app, args))?))
     };
     let documents = (wishes.mode == Mode::Documents).then(RawJson::default);
@@ -89,7 +93,7 @@ pub(super) fn make(
         Ok(built) => built,
         Err(error) => return failed(&error),
     };
-    annotate(ci, &input.dockerfile, &built.findings);
+    annotate(&built.findings);
     tell_findings(args, &Findings { source: &input.dockerfile, found: &built.findings }, tell(app, args))?;
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");

@@ -1,7 +1,6 @@
 //! `dhow build`: a Dockerfile and a context become an image with names.
 
 mod account;
-mod annotate;
 mod call;
 mod context;
 mod dockerfile;
@@ -15,6 +14,7 @@ mod named;
 mod output;
 mod platforms;
 mod request;
+mod shadow;
 mod ssh;
 mod summary;
 mod unset;
@@ -38,6 +38,7 @@ use crate::findings::{self, Findings, Tell};
 use crate::interrupt::Interrupt;
 use crate::output as out;
 use crate::ui::Mode;
+use crate::wiring::BuildUse;
 
 use account::Account;
 use call::Call;
@@ -76,8 +77,8 @@ fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Result<ImageId, Exit>> {
         Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
         _ => None,
     };
-    // What was found in the cache has not made it larger.
-    let kept = if account.ran() { wishes.budget.enforce(&store, account.written()) } else { Ok(()) };
+    let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
+    let kept = wishes.budget.enforce(&store, used);
     if args.explain == Some(ExplainKind::Json) {
         tell_result(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
     }
@@ -101,7 +102,7 @@ fn finish(
         && args.explain != Some(ExplainKind::Json)
         && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
-        summary::tell(&store, made, account)?;
+        summary::tell(&store, made, account, args.squash)?;
     }
     if let Some(limit) = wishes.size_limit {
         let lines = weight::lines(&store, &made.built, &made.dockerfile)?;
@@ -117,8 +118,8 @@ fn finish(
 }
 
 /// What the rules found, after the build.
-fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyhow::Result<()> {
-    if let Some(document) = findings::document(tell.format, std::slice::from_ref(findings)) {
+fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell<'_>) -> anyhow::Result<()> {
+    if let Some(document) = findings::document(tell, std::slice::from_ref(findings)) {
         return out::print(&document);
     }
     match findings.found.len() {
@@ -130,8 +131,8 @@ fn tell_findings(args: &BuildArgs, findings: &Findings<'_>, tell: Tell) -> anyho
     Ok(())
 }
 
-fn tell(app: &App, args: &BuildArgs) -> Tell {
-    Tell { format: args.format, paint: paint(&app.environment) }
+fn tell<'a>(app: &'a App, args: &BuildArgs) -> Tell<'a> {
+    Tell { format: args.format, paint: paint(&app.environment), environment: &app.environment }
 }
 
 /// Colours for a person at a terminal who did not ask for none.

@@ -1,10 +1,12 @@
 //! What a build is asked for besides an image, checked before it begins.
 
+use std::io::IsTerminal;
+
 use dhow_layer_store::oci::Reference;
 
 use super::output::Outputs;
 use crate::app::App;
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, OnErrorKind};
 use crate::commands::tag::new_name;
 use crate::format::human;
 use crate::output;
@@ -39,8 +41,11 @@ impl Wishes {
         if args.load && mode != Mode::Quiet {
             output::say("`--load` has nothing to do: what dhow builds is in its store already");
         }
+        if args.on_error == OnErrorKind::Shell && !std::io::stdin().is_terminal() {
+            return Err(no_terminal().into());
+        }
         let size = |text: &String| {
-            human::parse_size(text)
+            human::parse_shown_size(text)
                 .ok_or_else(|| Problem::usage(format!("`{text}` is not a size")).hint("write 300m or 1.5g"))
         };
         Ok(Self {
@@ -51,4 +56,10 @@ impl Wishes {
             size_limit: args.size_limit.as_ref().map(size).transpose()?,
         })
     }
+}
+
+/// A shell that nobody types into would end at once, or wait for ever.
+fn no_terminal() -> Problem {
+    Problem::usage("`--on-error=shell` needs a terminal on standard input")
+        .hint("`--on-error=keep` keeps the files of the step that failed as an image")
 }

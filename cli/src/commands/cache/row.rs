@@ -32,6 +32,7 @@ pub(super) struct Row {
 pub(super) fn kind_name(kind: &CacheItemKind) -> &'static str {
     match kind {
         CacheItemKind::Step(_) => "regular",
+        CacheItemKind::Image(_) => "image",
         CacheItemKind::Mount(_) => "exec.cachemount",
         CacheItemKind::Context(_) => "source.local",
         CacheItemKind::Listing(_) => "internal",
@@ -47,6 +48,7 @@ impl Row {
                 let name = item.record.as_ref().and_then(|record| record.name.clone());
                 (key.0.hex(), name.unwrap_or_else(|| "digest of copied files".to_owned()))
             }
+            CacheItemKind::Image(id) => (id.digest().hex(), "image whose name went to a newer one".to_owned()),
             CacheItemKind::Mount(name) => (name.clone(), "files of RUN --mount=type=cache".to_owned()),
             CacheItemKind::Context(name) => (name.clone(), "digests of a build context".to_owned()),
             CacheItemKind::Listing(name) => (name.clone(), "list of copied files".to_owned()),

@@ -145,10 +145,9 @@ fn config(options: &CreateOptions, image: &Image, spec: Spec, at_end: AtEnd) -> 
 
 /// What can only be done when the container has its id and its directory.
 fn finish(app: &App, options: &CreateOptions, container: &Container, spec: &Spec) -> anyhow::Result<()> {
-    let directory = container.directory();
-    let layers: String = spec.layers.iter().map(|layer| format!("{layer}\n")).collect();
-    write(&directory.join("layers"), &layers)?;
-    let volumes = Volumes::of_store(app.store()?.root());
+    let (directory, store) = (container.directory(), app.store()?);
+    store.note_container(directory, &spec.stack())?;
+    let volumes = Volumes::of_store(store.root());
     let mut named = Vec::new();
     for request in &spec.mounts {
         if let Source::Volume { name, .. } = &request.source {

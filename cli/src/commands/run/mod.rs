@@ -82,7 +82,7 @@ fn run_here(app: &App, container: &Container) -> anyhow::Result<Exit> {
     let lasting = if removes { Lasting::Passing } else { Lasting::Kept };
     let ready = launch(app, container, lasting)?;
     let volumes = anonymous_volumes(app, container)?;
-    // Other processes may sweep the store while the container runs: its layers are noted with it.
+    // The container's layers are noted with it; what else was looked at may go while it runs.
     app.close_store();
     let ended = container.supervise(ready.bundle, Console::Foreground(input))?;
     let code = ended.exit.status.code();

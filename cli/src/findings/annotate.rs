@@ -3,23 +3,27 @@
 use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 
+use super::{Findings, repository};
+use crate::environment::Environment;
 use crate::output;
 use crate::ui::{Ci, escaped};
 
 /// Writes an annotation for each finding, where the CI service has such.
-pub(super) fn annotate(ci: Option<Ci>, dockerfile: &SourceFile, findings: &[Diagnostic]) {
-    if ci == Some(Ci::GitHub) {
-        findings.iter().for_each(|finding| output::say(&line(dockerfile, finding)));
+pub(crate) fn annotate(environment: &Environment, findings: &Findings<'_>) {
+    if Ci::of(environment) == Some(Ci::GitHub) {
+        let file = repository::from_top(findings.source.name(), environment);
+        findings.found.iter().for_each(|finding| output::say(&line(&file, findings.source, finding)));
     }
 }
 
-fn line(dockerfile: &SourceFile, finding: &Diagnostic) -> String {
+fn line(file: &str, dockerfile: &SourceFile, finding: &Diagnostic) -> String {
     let level = if finding.is_error() { "error" } else { "warning" };
-    let number = dockerfile.line(finding.primary.span.start);
+    let (start, end) = dockerfile.lines(finding.primary.span);
     let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let (file, title) = (property(dockerfile.name()), property(finding.code));
-    format!("::{level} file={file},line={number},title={title}::{}", escaped(&format!("{}{hint}", finding.message)))
+    let (file, title) = (property(file), property(finding.code));
+    let message = escaped(&format!("{}{hint}", finding.message));
+    format!("::{level} file={file},line={start},endLine={end},title={title}::{message}")
 }
 
 #[cfg(test)]
@@ -32,7 +36,7 @@ mod tests {
     fn a_finding_has_its_file_and_line() {
         let dockerfile = SourceFile::new("a,b/Dockerfile", "FROM x\nRUN y\n");
         let finding = Diagnostic::error("build", Span::new(7, 10), "50% failed").hint("do z");
-        let expected = "::error file=a%2Cb/Dockerfile,line=2,title=build::50%25 failed%0Ahint: do z";
-        assert_eq!(line(&dockerfile, &finding), expected);
+        let expected = "::error file=a%2Cb/Dockerfile,line=2,endLine=2,title=build::50%25 failed%0Ahint: do z";
+        assert_eq!(line(dockerfile.name(), &dockerfile, &finding), expected);
     }
 }
