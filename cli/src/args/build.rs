@@ -138,7 +138,7 @@ pub(crate) struct BuildArgs {
     /// Build again without the cache, and fail if the image differs; name the first file that does
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Fail if the image's layers are larger, uncompressed; name the lines that weigh most
+    /// Fail if the image's layers are larger, uncompressed (300m, 1.5GB, 256MiB); name the lines that weigh most
     #[arg(long, value_name = "SIZE")]
     pub(crate) size_limit: Option<String>,
     /// Push the image to the registries of its names when it is built
@@ -166,7 +166,8 @@ pub(crate) struct BuildArgs {
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`
+    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`; repositories are fetched by SSH with
+    /// the keys of `default`
     #[arg(long, value_name = "AGENT")]
     pub(crate) ssh: Vec<String>,
     /// Add a line to /etc/hosts of RUN

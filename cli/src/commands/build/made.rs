@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::path::PathBuf;
+
 use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
@@ -83,7 +85,7 @@ pub(super) fn make(
 ) -> anyhow::Result<Outcome> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
-    let remote = Remote::new(app)?;
+    let remote = Remote::new(app, settings.run.ssh.get("default").map(PathBuf::as_path))?;
     let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
     let input = Input::open((args, &settings.options), &from)?;
     let contexts = Contexts::new(&settings.named, &from);

@@ -14,6 +14,7 @@ mod named;
 mod output;
 mod platforms;
 mod request;
+mod shadow;
 mod ssh;
 mod summary;
 mod unset;
@@ -108,7 +109,7 @@ fn finish(
         && args.explain != Some(ExplainKind::Json)
         && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
-        summary::tell(&store, made, account)?;
+        summary::tell(&store, made, account, args.squash)?;
     }
     if let Some(limit) = wishes.size_limit {
         for built in &made.built {

@@ -47,7 +47,7 @@ impl Wishes {
             return Err(no_terminal().into());
         }
         let size = |text: &String| {
-            human::parse_size(text)
+            human::parse_shown_size(text)
                 .ok_or_else(|| Problem::usage(format!("`{text}` is not a size")).hint("write 300m or 1.5g"))
         };
         Ok(Self {
