@@ -33,6 +33,7 @@ mod limits;
 mod mounts;
 mod on_error;
 mod output;
+mod output_keys;
 mod peer;
 mod platforms;
 mod progress;

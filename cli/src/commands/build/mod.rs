@@ -104,13 +104,27 @@ fn finish(
     wishes: &Wishes,
     (made, account, interrupt): (&Made, &Account, &Interrupt),
 ) -> anyhow::Result<()> {
-    let (store, images) = (app.store()?, &made.images());
+    let store = app.store()?;
     let is_told = !matches!(wishes.mode, Mode::Quiet | Mode::Documents)
         && args.explain != Some(ExplainKind::Json)
         && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
         summary::tell(&store, made, account, args.squash)?;
     }
+    let done = hand_out((app, args), wishes, (made, account, interrupt));
+    if !wishes.outputs.keep_image() {
+        made.forget(&store)?;
+    }
+    done
+}
+
+/// Checks the sizes, makes the outputs, and tells what there is.
+fn hand_out(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (&Made, &Account, &Interrupt),
+) -> anyhow::Result<()> {
+    let (store, images) = (app.store()?, &made.images());
     if let Some(limit) = wishes.size_limit {
         for built in &made.built {
             let lines = weight::lines(&store, built, &made.dockerfile)?;
@@ -124,11 +138,7 @@ fn finish(
         delivered.manifest = Some(platforms::plain_index(&store, images)?);
     }
     metadata::write(args, images, (&store, &delivered, account.steps()))?;
-    let report = report(args, wishes, (&store, images, &delivered));
-    if !wishes.outputs.keep_image() {
-        made.forget(&store)?;
-    }
-    report
+    report(args, wishes, (&store, images, &delivered))
 }
 
 /// What the rules found, after the build.
