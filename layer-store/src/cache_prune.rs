@@ -95,7 +95,7 @@ impl Store {
     /// No image gets a name during a sweep.
     fn discard_image(&self, id: &ImageId) -> Result<bool> {
         let _lock = durable::lock_directory(&self.path("images"))?;
-        self.forget_image(id)
+        self.forget_unused_image(id)
     }
 }
 

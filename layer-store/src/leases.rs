@@ -39,6 +39,11 @@ impl Leased {
     pub(crate) fn image(id: &ImageId) -> Self {
         Self(number(&id.digest().hex()) + (2 << BITS))
     }
+
+    /// An image that somebody has looked up: it may be removed by name, but does not go by itself.
+    pub(crate) fn image_in_use(id: &ImageId) -> Self {
+        Self(number(&id.digest().hex()) + (3 << BITS))
+    }
 }
 
 fn number(digits: &str) -> u64 {
@@ -85,7 +90,7 @@ impl Leases {
         Ok(alone.then_some(Alone { leases: self, thing }))
     }
 
-    /// Ends the own leases of layers and blobs. Those of images stay: nothing but them says that a name is to come.
+    /// Ends the own leases of layers and blobs. Those of images stay: they may get a name yet, or be sent somewhere.
     pub(crate) fn end_for_content(&self) -> Result<()> {
         let mut held = self.held();
         self.locks.release(0..2 << BITS)?;
