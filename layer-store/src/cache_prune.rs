@@ -10,7 +10,7 @@ use crate::cache_usage::{CacheItem, CacheItemKind, CacheUsage};
 use crate::durable;
 use crate::error::Result;
 use crate::gc::{SweepOptions, Swept, discard, try_flock};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::oci::ImageId;
 use crate::record::CacheKey;

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::layer_cost::LayerCosts;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::left_image::LeftImage;
 use crate::oci::ImageId;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::leases::Leased;
 use crate::oci::{Descriptor, Digest, ImageConfig, ImageId, MediaType, Raw};
 use crate::refs::names_in;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::byte_locks::ByteLocks;
 use crate::error::Result;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::oci::{Digest, ImageId};
 
 /// How many bits of a name choose the byte.

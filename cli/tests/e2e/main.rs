@@ -42,6 +42,7 @@ mod sharing;
 mod skip;
 mod spring_boot;
 mod ssh;
+mod store_failures;
 mod sweeps;
 mod terminal;
 mod user;

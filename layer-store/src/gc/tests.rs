@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{SweepOptions, Swept};
 use crate::error::Error;
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::oci::{Descriptor, DiffId, Digest, Manifest, MediaType};
 use crate::record::{CacheKey, CacheRecord};
 use crate::removal::{Conflict, Force, Removed};
