@@ -33,36 +33,34 @@ pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     error.downcast_ref::<SandboxError>().and_then(of_sandbox)
 }
 
-/// The exit code of a step that failed where the step itself is not to blame: the store, or the sandbox.
-pub(crate) fn beside_the_step(error: &(dyn Error + 'static)) -> Option<Exit> {
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        return is_store_full(error).then_some(Exit::Store);
+/// The exit code of a step that failed where the step itself is not to blame, but the store or the sandbox.
+pub(crate) fn beside_the_step(error: &BuildError) -> Option<Exit> {
+    match error {
+        BuildError::Step { source, .. } => beside_the_step(source),
+        BuildError::Sandbox(SandboxError::System { .. }) => Some(Exit::Sandbox),
+        BuildError::Sandbox(error) => of_sandbox(error),
+        BuildError::Store(store) if is_damage(store) => Some(Exit::Store),
+        other => {
+            let first: &(dyn Error + 'static) = other;
+            std::iter::successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
+                .find_map(of_deep_cause)
+        }
     }
-    // Variants that only pass on what a library says are no causes of their own.
-    let build = error.downcast_ref::<BuildError>();
-    let (store, runtime) = match build {
-        Some(BuildError::Store(error)) => (Some(error), None),
-        Some(BuildError::Sandbox(error)) => (None, Some(error)),
-        _ => (error.downcast_ref::<StoreError>(), error.downcast_ref::<SandboxError>()),
-    };
-    let is_damaged = |error: &StoreError| {
-        use StoreError::{BlobMissing, Damaged, DigestMismatch, LayerLost, LayerMissing, SizeMismatch};
-        matches!(
-            error,
-            Damaged { .. }
-                | LayerMissing(_)
-                | LayerLost(_)
-                | BlobMissing(_)
-                | DigestMismatch { .. }
-                | SizeMismatch { .. }
-        )
-    };
-    match (store, runtime) {
-        (Some(error), _) => is_damaged(error).then_some(Exit::Store),
-        (_, Some(SandboxError::System { .. })) => Some(Exit::Sandbox),
-        (_, Some(error)) => of_sandbox(error),
-        _ => None,
-    }
+}
+
+/// What a step's files came to is the step's business, but not a store that is full or damaged.
+fn of_deep_cause(error: &(dyn Error + 'static)) -> Option<Exit> {
+    let is_full = error.downcast_ref::<io::Error>().is_some_and(is_store_full);
+    let is_damaged = error.downcast_ref::<StoreError>().is_some_and(is_damage);
+    (is_full || is_damaged).then_some(Exit::Store)
+}
+
+fn is_damage(error: &StoreError) -> bool {
+    use StoreError::{BlobMissing, Damaged, DigestMismatch, LayerLost, LayerMissing, SizeMismatch};
+    matches!(
+        error,
+        Damaged { .. } | LayerMissing(_) | LayerLost(_) | BlobMissing(_) | DigestMismatch { .. } | SizeMismatch { .. }
+    )
 }
 
 /// What the image or the Dockerfile got wrong is no failure of the sandbox.

@@ -69,7 +69,7 @@ fn folder(dhow: &Dhow, name: &str, steps: &str) -> PathBuf {
 #[test]
 fn a_full_store_is_told_and_works_again_when_there_is_room() {
     let dhow = Dhow::new();
-    let disk = need!(SmallDisk::mount(&dhow, "16m"));
+    let disk = need!(SmallDisk::mount(&dhow, "13m"));
     need!(import_busybox(&dhow));
     let big = folder(&dhow, "big", "COPY big /");
     fails(&dhow, &["build", "-q", "-t", "big", text(&big)], (6, "the disk is full"));

@@ -71,22 +71,33 @@ fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Result<ImageId, Exit>> {
     let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
     let account = Account::default();
     let made = interrupt.or(make((app, args), &wishes, (&cancel, &account)));
-    let store = app.store()?;
-    let image = match &made {
-        Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
-        _ => None,
-    };
+    let built = conclude((app, args), &wishes, (made, &account, &interrupt));
+    // Last of all, when the image before this one has lost its name and nothing is in use here any more.
     let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
-    let kept = wishes.budget.enforce(&store, used);
+    let kept = wishes.budget.enforce(&app.store()?, used);
+    let built = built?;
+    kept?;
+    Ok(built)
+}
+
+/// What is done when there is an image, or none.
+fn conclude(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (anyhow::Result<Outcome>, &Account, &Interrupt),
+) -> anyhow::Result<Result<ImageId, Exit>> {
     if args.explain == Some(ExplainKind::Json) {
-        tell_result(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
+        let image = match &made {
+            Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
+            _ => None,
+        };
+        tell_result(wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
     }
     let made = match made? {
         Outcome::Image(made) => made,
         Outcome::Nothing(exit) => return Ok(Err(exit)),
     };
-    kept?;
-    finish((app, args), &wishes, (&made, &account, &interrupt))?;
+    finish((app, args), wishes, (&made, account, interrupt))?;
     Ok(Ok(made.built.image))
 }
 
