@@ -1,6 +1,7 @@
 """The build contexts and Dockerfiles of the benches, made from a fixed seed."""
 import os
 import random
+import shutil
 
 
 def write(folder, name, content):
@@ -98,12 +99,13 @@ def application(folder, base):
     write(folder, "Dockerfile", f"FROM {base}\nLABEL kind=bench\nWORKDIR /app\nCOPY app /app/app\nCMD [\"/app/app\"]\n")
 
 
-def base_with_noise(folder):
-    """A base of two layers, 100 MB of noise in the upper one."""
+def base_with_noise(folder, root):
+    """A base of two layers, as a distribution builds it: the tar `root`, and 100 MB of noise."""
     source = random.Random(4)
     os.makedirs(folder, exist_ok=True)
     # In parts: what this process ever held counts as the largest resident set of those it starts.
     with open(os.path.join(folder, "noise"), "wb") as out:
         for _ in range(100):
             out.write(source.randbytes(1 << 20))
-    write(folder, "Dockerfile", "FROM bench-busybox\nCOPY noise /noise\n")
+    shutil.copy(root, os.path.join(folder, "root.tar"))
+    write(folder, "Dockerfile", "FROM scratch\nADD root.tar /\nCOPY noise /noise\n")

@@ -20,6 +20,7 @@ mod problem;
 mod random;
 mod report;
 mod span;
+mod ssh;
 mod ssh_agent;
 mod tree_copy;
 mod ui;

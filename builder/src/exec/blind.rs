@@ -106,15 +106,24 @@ fn first_name(path: &Path) -> Option<String> {
     })
 }
 
-/// Whether every layer but the lowest has its line of history, and none of them landed at the top of the tree.
+/// Whether every layer has a line of history: the lowest any, as each distribution has its own, the others one of a
+/// build step that did not land at the top of the tree. Layers that were imported or committed have none, or the
+/// command that somebody worked with; they may have put anything there.
 fn has_told_history(config: &ImageConfig) -> bool {
     let lines: Vec<&str> = (config.history.iter())
         .filter(|entry| !entry.empty_layer)
-        .map(|entry| entry.created_by.as_deref().unwrap_or(""))
+        .map(|entry| entry.created_by.as_deref().unwrap_or("").trim())
         .collect();
-    let layers = config.rootfs.diff_ids.len();
-    let above = lines.get(1..).unwrap_or_default();
-    layers < 2 || lines.len() == layers && above.iter().all(|line| !line.is_empty() && !lands_at_top(line))
+    let Some((lowest, above)) = lines.split_first() else { return config.rootfs.diff_ids.is_empty() };
+    let is_told = !lowest.is_empty() && above.iter().all(|line| is_step(line) && !lands_at_top(line));
+    is_told && lines.len() == config.rootfs.diff_ids.len()
+}
+
+/// The lines of the builders that write down what a layer was made by: BuildKit, docker's first one, bazel.
+fn is_step(line: &str) -> bool {
+    let beginnings = ["RUN ", "COPY ", "ADD ", "WORKDIR ", "/bin/sh -c ", "|", "bazel build "];
+    let has_own_shell = line.starts_with('/') && line.contains(" -c ");
+    has_own_shell || beginnings.iter().any(|beginning| line.starts_with(beginning))
 }
 
 /// `COPY rootfs / # buildkit`, `/bin/sh -c #(nop) ADD file:… in / `
@@ -179,11 +188,14 @@ mod tests {
             ("/BIN/x", None, &debian, false),
             ("/service/x", None, &debian, false),
             ("/serv/x", None, &debian, false),
-            ("/app/", None, &[""], true),
-            ("/app/", None, &["", ""], false),
-            ("/app/", None, &["", "COPY rootfs / # buildkit"], false),
-            ("/app/", None, &["", "/bin/sh -c #(nop) COPY dir:12 in / "], false),
-            ("/app/", None, &["", "COPY rootfs /srv # buildkit"], true),
+            ("/app/", None, &[], true),
+            ("/app/", None, &[""], false),
+            ("/app/", None, &["# debian.sh", ""], false),
+            ("/app/", None, &["# debian.sh", "bash"], false),
+            ("/app/", None, &["# debian.sh", "/bin/bash -e -c make"], true),
+            ("/app/", None, &["# debian.sh", "COPY rootfs / # buildkit"], false),
+            ("/app/", None, &["# debian.sh", "/bin/sh -c #(nop) COPY dir:12 in / "], false),
+            ("/app/", None, &["# debian.sh", "COPY rootfs /srv # buildkit"], true),
         ] {
             let op = copy(destination, owner);
             let selections = [Selection::known(String::new())];

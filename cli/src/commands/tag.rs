@@ -13,8 +13,8 @@ pub(crate) fn run(app: &App, args: &TagArgs) -> anyhow::Result<Exit> {
     let target = new_name(&args.target)?;
     let store = app.store()?;
     let found = store.require(&args.source)?;
-    let others = found.reference.map(|(_, named)| named.others).unwrap_or_default();
-    store.tag_as(&target, RefTarget { image: found.image, manifest: None, others })?;
+    let platforms = found.reference.map(|(_, named)| named.platforms).unwrap_or_default();
+    store.tag_as(&target, RefTarget { image: found.image, manifest: None, platforms })?;
     Ok(Exit::Success)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::context::{BUSYBOX, context, import_busybox, text};
+use crate::context::{busybox_tar, context, import_busybox, text};
 use crate::dhow::Dhow;
 use crate::registry::Registry;
 use crate::skip::need;
@@ -13,7 +13,9 @@ fn filled() -> Result<(Registry, Dhow, String), String> {
     let writer = Dhow::new();
     import_busybox(&writer)?;
     let name = registry.image("team/base:1");
-    let folder = context(&writer, "base", &[("Dockerfile", "FROM busybox\nCOPY Dockerfile /etc/made-from\n")]);
+    let dockerfile = "FROM scratch\nADD busybox.tar /\nCOPY Dockerfile /etc/made-from\n";
+    let folder = context(&writer, "base", &[("Dockerfile", dockerfile)]);
+    busybox_tar(&folder);
     writer.ok(["build", "-q", "-t", &name, text(&folder)]);
     writer.ok(["push", &name]);
     registry.requests();
@@ -109,6 +111,27 @@ fn a_cached_build_asks_for_manifests_or_for_nothing() {
     assert!(!requests.is_empty() && requests.iter().all(|request| request.contains("/manifests/")), "{requests:#?}");
     // The layers are still in the registry: whoever needs them gets them.
     let said = dhow.ok(["run", "--rm", "made", "cat", "/etc/made-from"]);
-    assert!(said.contains(BUSYBOX), "{said}");
+    assert!(said.contains("busybox.tar"), "{said}");
     assert_eq!(fetched_layers(&registry.requests()), 1, "two layers, the config was here");
+}
+
+#[test]
+fn a_copy_onto_an_image_that_was_imported_sees_it() {
+    let registry = need!(Registry::start());
+    let writer = Dhow::new();
+    need!(import_busybox(&writer));
+    let name = registry.image("team/imported:1");
+    // Not as a step of a Dockerfile: what an export, or a squash, leaves of one.
+    let root = writer.folder().join("root");
+    std::fs::create_dir_all(root.join("app")).expect("a folder");
+    std::fs::set_permissions(root.join("app"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a mode");
+    writer.ok(["import", text(&root), &name]);
+    writer.ok(["push", &name]);
+    let dhow = Dhow::new();
+    let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {name}\nCOPY Dockerfile /app/\n"))]);
+    let copied = dhow.folder().join("out");
+    dhow.ok(["build", "-q", "-o", text(&copied), text(&folder)]);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(copied.join("app")).expect("it").permissions());
+    assert_eq!(mode & 0o777, 0o700);
 }

@@ -36,13 +36,24 @@ pub(crate) fn pack_until<W: Write>(root: &Root, out: W, latest: Option<i64>) -> 
     packer.writer.finish().map_err(write_error)
 }
 
-/// Writes a whole root file system to `out` as a tar, in canonical order, with no file later than `latest` (seconds since
-/// 1970). `out` should be buffered.
+/// Writes whole root file systems to `out` as one tar, in canonical order, each below a directory of its own, whose name has no slash; or one
+/// without a directory, by an empty name. `out` should be buffered.
 ///
 /// # Errors
 /// A file cannot be read, or `out` refuses.
-pub fn write_tree<W: Write>(root: &Root, out: W, latest: Option<i64>) -> Result<W> {
-    pack_until(root, out, latest)
+pub fn write_trees<W: Write>(trees: &[(String, &Root)], out: W) -> Result<W> {
+    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), latest: i64::MAX };
+    for (name, root) in trees {
+        packer.links.clear();
+        packer.path.clear();
+        if !name.is_empty() {
+            let entry = TarEntry::new(name.as_bytes(), EntryKind::Directory, 0o755);
+            packer.writer.append(&entry, &mut io::empty()).map_err(write_error)?;
+            packer.path = [name.as_bytes(), b"/"].concat();
+        }
+        packer.pack_directory(root.dir())?;
+    }
+    packer.writer.finish().map_err(write_error)
 }
 
 struct Packer<W> {
