@@ -94,14 +94,14 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes the image if it has no name; what was removed. One that another process has just made stays.
+    /// Removes the image if it has no name; what was removed. One that another process has made or looked up stays.
     ///
     /// # Errors
     /// An entry is damaged, or the file system refuses.
     pub fn remove_nameless(&self, image: &ImageId) -> Result<Vec<Removed>> {
         let _lock = durable::lock_directory(&self.path("images"))?;
-        let goes =
-            self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
+        let is_there = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some();
+        let goes = is_there && self.forget_unused_image(image)?;
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 

@@ -9,7 +9,6 @@ use super::error::SshError;
 use super::host_key;
 use super::known_hosts::KnownHost;
 use super::message;
-use super::packets::Packets;
 use crate::ssh_agent::wire::{Reader, Writer};
 
 const EXCHANGES: [&str; 4] =
@@ -77,9 +76,9 @@ pub(super) fn proposal(known: &KnownHost) -> Vec<u8> {
     writer.byte(0).number(0).finish()
 }
 
-/// What both sides know, of the proposal that `known` gives and that of the server.
-pub(super) fn agree(packets: &Packets, known: &KnownHost, theirs: &[u8]) -> Result<Algorithms, SshError> {
-    let malformed = || packets.protocol("its proposal is cut short");
+/// What both sides know, of the proposal that `known` gives and that of the server `host`.
+pub(super) fn agree(host: &str, known: &KnownHost, theirs: &[u8]) -> Result<Algorithms, SshError> {
+    let malformed = || SshError::Protocol { host: host.to_owned(), what: "its proposal is cut short" };
     let mut reader = Reader::new(theirs);
     reader
         .expect(&[message::KEXINIT])
@@ -89,7 +88,7 @@ pub(super) fn agree(packets: &Packets, known: &KnownHost, theirs: &[u8]) -> Resu
     let follows = reader.byte().ok_or_else(malformed)? != 0;
     let choose = |what, ours: &[&str], theirs: &str| {
         let both = ours.iter().find(|name| theirs.split(',').any(|other| other == **name));
-        let host = packets.host().to_owned();
+        let host = host.to_owned();
         both.map(|name| (*name).to_owned()).ok_or(SshError::NoCommon { host, what, offered: format!("`{theirs}`") })
     };
     let signatures = signatures(known);
@@ -104,11 +103,71 @@ pub(super) fn agree(packets: &Packets, known: &KnownHost, theirs: &[u8]) -> Resu
     choose("compression", &["none"], lists[7])?;
     if !agreed.is_strict && agreed.ciphers.iter().any(|name| needs_strict(name)) {
         let offered = format!("`{}` without strict key exchange", lists[2]);
-        return Err(SshError::NoCommon { host: packets.host().to_owned(), what: "safe cipher", offered });
+        return Err(SshError::NoCommon { host: host.to_owned(), what: "safe cipher", offered });
     }
     Ok(agreed)
 }
 
 fn first(list: &str) -> &str {
     list.split(',').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Algorithms, agree, proposal};
+    use crate::ssh::host_key::HostKey;
+    use crate::ssh::known_hosts::KnownHost;
+    use crate::ssh::{SshError, message};
+    use crate::ssh_agent::wire::{Reader, Writer};
+
+    const CHACHA: &str = "chacha20-poly1305@openssh.com";
+    const STRICT: &str = "curve25519-sha256,kex-strict-s-v00@openssh.com";
+
+    fn nobody() -> KnownHost {
+        KnownHost::load(&[], ("host", 22)).unwrap()
+    }
+
+    /// What comes of a server's lists of exchanges, kinds of keys and ciphers.
+    fn agreed([exchanges, keys, ciphers]: [&str; 3], follows: u8) -> Result<Algorithms, SshError> {
+        let lists = [exchanges, keys, ciphers, ciphers, "", "", "zlib,none", "none", "", ""];
+        let start = Writer::default().byte(message::KEXINIT).raw(&[0; 16]);
+        let lists = lists.iter().fold(start, |writer, list| writer.string(list.as_bytes()));
+        agree("host", &nobody(), &lists.byte(follows).number(0).finish())
+    }
+
+    #[test]
+    fn the_clients_wishes_decide() {
+        let keys = "rsa-sha2-512,ssh-ed25519";
+        let found = agreed([STRICT, keys, "aes128-gcm@openssh.com,aes256-gcm@openssh.com"], 0).unwrap();
+        assert_eq!((found.signature.as_str(), found.ciphers[1].as_str()), ("ssh-ed25519", "aes256-gcm@openssh.com"));
+        assert!(found.is_strict && !found.is_wrongly_guessed);
+        assert!(agreed([STRICT, keys, CHACHA], 1).unwrap().is_wrongly_guessed);
+        assert!(!agreed([STRICT, "ssh-ed25519", CHACHA], 1).unwrap().is_wrongly_guessed);
+        // Nobody promises that packets are counted anew: only a cipher that does not depend on it will do.
+        assert!(matches!(agreed(["curve25519-sha256", keys, CHACHA], 0), Err(SshError::NoCommon { .. })));
+        assert!(!agreed(["curve25519-sha256", keys, "aes256-gcm@openssh.com"], 0).unwrap().is_strict);
+        for lists in [["x", keys, CHACHA], [STRICT, "ssh-rsa,ssh-dss", CHACHA], [STRICT, keys, "aes256-ctr"]] {
+            assert!(matches!(agreed(lists, 0), Err(SshError::NoCommon { .. })), "{lists:?}");
+        }
+        assert!(matches!(agree("host", &nobody(), &[message::KEXINIT; 20]), Err(SshError::Protocol { .. })));
+    }
+
+    #[test]
+    fn kinds_of_keys_that_are_known_are_asked_for_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list");
+        let key = HostKey(Writer::default().string(b"ssh-rsa").string(b"x").finish());
+        fs::write(&list, format!("host {}\n", key.line())).unwrap();
+        let kinds = |known: &KnownHost| {
+            let proposal = proposal(known);
+            let mut reader = Reader::new(&proposal[17..]);
+            (reader.text().unwrap().to_owned(), reader.text().unwrap().to_owned())
+        };
+        let (exchanges, unknown) = kinds(&nobody());
+        assert!(exchanges.ends_with(",kex-strict-c-v00@openssh.com") && unknown.starts_with("ssh-ed25519,"));
+        let known = kinds(&KnownHost::load(&[list], ("host", 22)).unwrap()).1;
+        assert!(known.starts_with("rsa-sha2-512,rsa-sha2-256,ssh-ed25519"), "{known}");
+    }
 }

@@ -128,7 +128,7 @@ impl Connection {
         }
         let ours = proposal(&self.known);
         self.packets.write(&ours)?;
-        let agreed = agree(&self.packets, &self.known, &theirs)?;
+        let agreed = agree(self.packets.host(), &self.known, &theirs)?;
         if is_first {
             self.is_strict = agreed.is_strict;
             if self.is_strict && self.packets.count() != 1 {

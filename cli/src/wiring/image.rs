@@ -83,7 +83,7 @@ pub(crate) fn missing_platform(
 
 /// What the store has under that name, if it serves the platform.
 fn known(store: &Store, name: &str, platform: Option<&Platform>) -> anyhow::Result<Option<Image>> {
-    let Some(found) = store.find(name)? else { return Ok(None) };
+    let Some(found) = store.find_and_lease(name)? else { return Ok(None) };
     match platform {
         Some(wanted) => Ok(store.image_for(&found, wanted)?),
         None => meant(store, (name, &found)).map(Some),

@@ -11,6 +11,7 @@ use crate::dhow::{Dhow, Finished};
 use crate::git_server::git;
 use crate::skip::{need, program};
 use crate::sshd::{Sshd, by_someone_who_knows, make_key};
+use crate::user;
 
 fn dockerfile(dhow: &Dhow, line: &str) -> PathBuf {
     context(dhow, "app", &[("Dockerfile", &format!("FROM busybox\nADD {line} /src\n"))])
@@ -60,6 +61,24 @@ fn repositories_are_added_and_are_contexts() {
         format!("ARG SOURCE_DATE_EPOCH=code\nFROM scratch AS code\nADD {url} /\nFROM busybox\nCOPY Dockerfile /\n");
     build(&[text(&context(&dhow, "dated", &[("Dockerfile", &epoch)]))]);
     assert_eq!(dhow.ok(["inspect", "--format", "{{.Created}}", "made"]).trim(), "2023-11-14T22:13:20Z");
+}
+
+#[test]
+fn an_ordinary_user_has_keys_and_known_hosts_too() {
+    let dhow = need!(Dhow::as_ordinary_user());
+    need!(import_busybox(&dhow));
+    let server = need!(Sshd::start("AcceptEnv GIT_PROTOCOL"));
+    let own = dhow.folder().join("own");
+    fs::copy(server.file("user"), &own).expect("copies a key");
+    dhow.hand_over(&own);
+    // The environment of the user's own is a new one.
+    let known = by_someone_who_knows(&dhow, &server.known_host("ecdsa"), &[]);
+    let home = known.get_envs().find(|(name, _)| *name == "HOME").and_then(|(_, home)| home).expect("a home");
+    let mut command = user::command(user::NAME, Path::new("/usr/bin/env"));
+    command.arg(format!("HOME={}", home.display())).arg(dhow.folder().join("dhow")).arg("--root").arg(dhow.store());
+    command.args(["build", "-q", "-t", "made", "--ssh", &key(&own), &server.url()]).stdin(Stdio::null());
+    Finished::from(command.output().expect("dhow starts")).expect_success();
+    check_files(&dhow, "/context");
 }
 
 #[test]

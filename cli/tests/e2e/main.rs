@@ -46,6 +46,7 @@ mod skip;
 mod spring_boot;
 mod ssh;
 mod sshd;
+mod store_failures;
 mod sweeps;
 mod terminal;
 mod user;

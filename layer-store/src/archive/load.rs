@@ -14,7 +14,7 @@ use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer::HashSink;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::oci::{Compression, Descriptor, Digest, ImageId, MediaType, Reference};
 use crate::refs::RefTarget;

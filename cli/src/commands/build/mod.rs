@@ -70,22 +70,33 @@ fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
     let account = Account::default();
     let made = interrupt.or(make((app, args), &wishes, (&cancel, &account)));
-    let store = app.store()?;
+    let exit = conclude((app, args), &wishes, (made, &account, &interrupt));
+    // Last of all, when the images before these have lost their names and nothing is in use here any more.
     let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
-    let kept = wishes.budget.enforce(&store, used);
+    let kept = wishes.budget.enforce(&app.store()?, used);
+    let exit = exit?;
+    kept?;
+    Ok(exit)
+}
+
+/// What is done when there are images, or none.
+fn conclude(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (anyhow::Result<Outcome>, &Account, &Interrupt),
+) -> anyhow::Result<Exit> {
     if args.explain == Some(ExplainKind::Json) {
         let images = match &made {
             Ok(Outcome::Images(made)) => made.images(),
             _ => Vec::new(),
         };
-        tell_result(&wishes, &format!("{:#}", explanation(&images, &account)))?;
+        tell_result(wishes, &format!("{:#}", explanation(&images, account)))?;
     }
     let made = match made? {
         Outcome::Images(made) => made,
         Outcome::Nothing(exit) => return Ok(exit),
     };
-    kept?;
-    finish((app, args), &wishes, (&made, &account, &interrupt))?;
+    finish((app, args), wishes, (&made, account, interrupt))?;
     Ok(Exit::Success)
 }
 
