@@ -25,8 +25,8 @@ mod wishes;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use dhow_builder::CancelToken;
 use dhow_builder::diagnostic::Paint;
+use dhow_builder::{CancelToken, FileTimes};
 use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
 use serde_json::{Value, json};
@@ -142,7 +142,8 @@ fn hand_out(
             weight::check(store.image(&built.image)?.size()?, limit, &lines)?;
         }
     }
-    let delivery = Delivery { images, names: &wishes.names, mode: wishes.mode, interrupt };
+    let epoch = made.built.first().and_then(|built| built.epoch).filter(|_| wishes.outputs.times == FileTimes::Clamp);
+    let delivery = Delivery { images, names: &wishes.names, epoch, mode: wishes.mode, interrupt };
     let mut delivered = deliver(app, &wishes.outputs, delivery)?;
     let is_asked_for = args.quiet || args.iidfile.is_some() || args.metadata_file.is_some();
     if images.len() > 1 && is_asked_for && delivered.manifest.is_none() {
