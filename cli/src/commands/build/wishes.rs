@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use dhow_layer_store::oci::Reference;
 
 use super::output::Outputs;
+use super::platforms;
 use crate::app::App;
 use crate::args::{BuildArgs, OnErrorKind};
 use crate::commands::tag::new_name;
@@ -35,7 +36,8 @@ impl Wishes {
     /// Something that cannot be had.
     pub(super) fn new(app: &App, args: &BuildArgs) -> anyhow::Result<Self> {
         let names = args.tags.iter().map(|name| new_name(name)).collect::<Result<Vec<_>, _>>()?;
-        let outputs = Outputs::new(args)?;
+        let platforms = platforms::typed(args)?;
+        let outputs = Outputs::new(args, &platforms)?;
         outputs.check_names(&names)?;
         let mode = Mode::of_build(args.quiet, args.progress, &app.environment)?;
         if args.load && mode != Mode::Quiet {
