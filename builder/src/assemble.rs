@@ -12,14 +12,13 @@ use crate::error::{BuildError, Result};
 use crate::event::StepId;
 use crate::exec::Executor;
 use crate::finish::{finish, squash_history};
-use crate::plan::{NodeId, Plan};
+use crate::plan::{NodeId, PlannedImage};
 
-/// Puts the image of `executor`'s plan together and adds it to the store.
-pub(crate) fn assemble(executor: &Executor<'_>) -> Result<Built> {
-    let plan = executor.plan;
+/// Puts an image of `executor`'s plan together and adds it to the store.
+pub(crate) fn assemble(executor: &Executor<'_>, plan: &PlannedImage) -> Result<Built> {
     let dates = plan.layers.iter().map(|id| executor.created(*id)).collect::<Result<Vec<_>>>()?;
     let stack = &executor.finished(plan.target)?.stack;
-    let epoch = plan.settings.epoch;
+    let epoch = executor.plan.settings.epoch;
     let mut config = plan.config.clone();
     let from_base = config.rootfs.diff_ids.len();
     let finished = finish(executor, (stack, from_base), epoch)?;
@@ -32,15 +31,16 @@ pub(crate) fn assemble(executor: &Executor<'_>) -> Result<Built> {
     fill_dates(&mut config.history);
     let raw = Raw::create(config).map_err(|source| BuildError::Encode { what: "the image's config", source })?;
     let image = executor.env.store.add_image(&raw, MediaType::OciConfig, finished.stack.layers(), None)?;
-    Ok(Built { image, layers: built_layers(plan, stack, from_base), findings: Vec::new(), epoch })
+    let layers = built_layers(executor, plan, (stack, from_base));
+    Ok(Built { image, layers, findings: Vec::new(), epoch })
 }
 
 /// The layers that the steps made, before anything became of them.
-fn built_layers(plan: &Plan, stack: &Stack, from_base: usize) -> Vec<BuiltLayer> {
+fn built_layers(executor: &Executor<'_>, plan: &PlannedImage, (stack, from_base): (&Stack, usize)) -> Vec<BuiltLayer> {
     let new = stack.layers().iter().skip(from_base);
     let layer = |(id, layer): (&NodeId, &LayerId)| BuiltLayer {
         step: StepId(id.0),
-        span: plan.node(*id).span,
+        span: executor.plan.node(*id).span,
         layer: layer.clone(),
     };
     plan.layers.iter().zip(new).map(layer).collect()

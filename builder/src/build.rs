@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 
-use dhow_layer_store::oci::ImageId;
+use dhow_layer_store::oci::{ImageId, Platform};
 use dhow_layer_store::{LayerId, Store};
 
 use crate::assemble::assemble;
@@ -11,12 +11,12 @@ use crate::context::BuildContext;
 use crate::diagnostic::{Diagnostic, Paint};
 use crate::dockerfile::ast::Stage;
 use crate::dockerfile::{Dockerfile, Parsed, parse};
-use crate::epoch::settle;
+use crate::epoch::{Settled, settle};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, StepId};
 use crate::exec::{Executor, STACK_SIZE, Sight, Sources, check_platforms, check_support};
 use crate::lint::{self, Check};
-use crate::plan::{BaseImage, BaseSource, Bases, Op, Plan, bases, lower, problems};
+use crate::plan::{BaseImage, BaseSource, Bases, Op, Options, Plan, StepNames, bases, join, lower, problems};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
 use crate::source_image::ResolvedImage;
@@ -52,40 +52,91 @@ pub struct BuiltLayer {
 /// # Errors
 /// Everything in [`BuildError`]. The store then is as it was, but for the results of finished steps.
 pub fn build(request: &BuildRequest<'_>, env: BuildEnv<'_>) -> Result<Built> {
+    let built = build_each(request, std::slice::from_ref(request.options), env)?;
+    built.into_iter().next().ok_or(BuildError::Cancelled)
+}
+
+/// Builds an image for each of `platforms`, in their order. They share the places for steps, and what is the same for
+/// several is done once; the first failure ends all.
+///
+/// # Errors
+/// As of [`build`].
+pub fn build_platforms(request: &BuildRequest<'_>, platforms: &[Platform], env: BuildEnv<'_>) -> Result<Vec<Built>> {
+    let options = |platform: &Platform| Options {
+        platform: Some(platform.clone()),
+        step_names: StepNames::WithPlatform,
+        ..request.options.clone()
+    };
+    build_each(request, &platforms.iter().map(options).collect::<Vec<_>>(), env)
+}
+
+fn build_each(request: &BuildRequest<'_>, platforms: &[Options], env: BuildEnv<'_>) -> Result<Vec<Built>> {
     let parsed = parse(request.dockerfile);
     if parsed.has_errors() {
-        return Err(wrong(&parsed, request, &Bases::new()));
+        return Err(wrong(&parsed, request, (request.options, &Bases::new())));
     }
     warn(request, env, &parsed.diagnostics);
-    let settled = settle(&parsed.dockerfile, (request, env)).map_err(|error| match error {
-        BuildError::Dockerfile(_) => wrong(&parsed, request, &Bases::new()),
-        other => other,
-    })?;
-    let request = &BuildRequest { options: &settled.options, ..*request };
-    let nearest = |error| with_nearest_stage(error, &parsed.dockerfile);
-    let mut images = resolve_bases(&parsed, request, env).map_err(nearest)?;
-    let configs = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
-    let plan = lower(&parsed.dockerfile, request.options, &configs).map_err(BuildError::Dockerfile)?;
-    let findings = apply_rules(&parsed.dockerfile, request, &configs)?;
-    check_support(&plan)?;
-    resolve_others(&plan, (request, env), &mut images).map_err(nearest)?;
-    check_platforms(&plan, request.options, &images, Sight { store: env.store, images: env.images })?;
+    let settled = settle_once(&parsed, (request, env), platforms)?;
+    let mut images = BTreeMap::new();
+    let (mut plans, mut findings) = (Vec::new(), Vec::new());
+    for options in platforms {
+        let options = Options { epoch: settled.options.epoch, ..options.clone() };
+        let (plan, found) = plan(&parsed, (request, env), (&options, &mut images))?;
+        plans.push(plan);
+        findings.push(found);
+    }
+    let Some(plan) = join(plans) else { return Ok(Vec::new()) };
     warn(request, env, &plan.warnings);
     env.events.event(Event::Planned { steps: plan.nodes.iter().map(|node| node.display.clone()).collect() });
     let contexts = open_contexts(&plan, env, settled.contexts)?;
     let built = execute(&plan, (request, env), Sources { images: &images, contexts: &contexts })?;
-    Ok(Built { findings, ..built })
+    Ok(built.into_iter().zip(findings).map(|(built, findings)| Built { findings, ..built }).collect())
+}
+
+/// Finds out the date of `SOURCE_DATE_EPOCH`, which is one for all platforms.
+fn settle_once(
+    parsed: &Parsed,
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    platforms: &[Options],
+) -> Result<Settled> {
+    let options = platforms.first().unwrap_or(request.options);
+    let request = &BuildRequest { options, ..*request };
+    settle(&parsed.dockerfile, (request, env)).map_err(|error| match error {
+        BuildError::Dockerfile(_) => wrong(parsed, request, (options, &Bases::new())),
+        other => other,
+    })
+}
+
+/// The plan for one platform, which can be executed here, and what the rules find; its images join `images`.
+fn plan(
+    parsed: &Parsed,
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    (options, images): (&Options, &mut BTreeMap<BaseImage, ResolvedImage>),
+) -> Result<(Plan, Vec<Diagnostic>)> {
+    let dockerfile = &parsed.dockerfile;
+    let nearest = |error| with_nearest_stage(error, dockerfile);
+    let configs = resolve_bases(parsed, (request, env), (options, images)).map_err(nearest)?;
+    let plan = lower(dockerfile, options, &configs).map_err(BuildError::Dockerfile)?;
+    let findings = apply_rules(dockerfile, request, (options, &configs))?;
+    check_support(&plan)?;
+    resolve_others(&plan, (request, env), images).map_err(nearest)?;
+    check_platforms(&plan, options, images, Sight { store: env.store, images: env.images })?;
+    Ok((plan, findings))
 }
 
 /// Everything that is wrong with the file.
-fn wrong(parsed: &Parsed, request: &BuildRequest<'_>, bases: &Bases) -> BuildError {
-    BuildError::Dockerfile(problems(request.dockerfile, parsed, request.options, bases))
+fn wrong(parsed: &Parsed, request: &BuildRequest<'_>, (options, bases): (&Options, &Bases)) -> BuildError {
+    BuildError::Dockerfile(problems(request.dockerfile, parsed, options, bases))
 }
 
 /// What the rules find; an error where the file says that it is one.
-fn apply_rules(dockerfile: &Dockerfile, request: &BuildRequest<'_>, bases: &Bases) -> Result<Vec<Diagnostic>> {
+fn apply_rules(
+    dockerfile: &Dockerfile,
+    request: &BuildRequest<'_>,
+    (options, bases): (&Options, &Bases),
+) -> Result<Vec<Diagnostic>> {
     let ignore = request.context.map(BuildContext::ignore_rules);
-    let check = Check { source: request.dockerfile, dockerfile, options: request.options, bases, ignore };
+    let check = Check { source: request.dockerfile, dockerfile, options, bases, ignore };
     let report = lint::check(&check).map_err(|error| BuildError::Dockerfile(vec![*error]))?;
     let mut findings = report.remarks;
     findings.extend(report.findings);
@@ -101,19 +152,19 @@ fn warn(request: &BuildRequest<'_>, env: BuildEnv<'_>, warnings: &[Diagnostic]) 
     }
 }
 
-/// Asks for the base images that the target needs, and for those that their triggers need.
+/// Asks for the base images that the target needs, and for those that their triggers need, unless `images` has them; returns
+/// their configs.
 fn resolve_bases(
     parsed: &Parsed,
-    request: &BuildRequest<'_>,
-    env: BuildEnv<'_>,
-) -> Result<BTreeMap<BaseImage, ResolvedImage>> {
-    let mut images = BTreeMap::new();
-    let mut configs = Bases::new();
+    (request, env): (&BuildRequest<'_>, BuildEnv<'_>),
+    (options, images): (&Options, &mut BTreeMap<BaseImage, ResolvedImage>),
+) -> Result<Bases> {
+    let mut configs: Bases = images.iter().map(|(image, resolved)| (image.clone(), resolved.config.clone())).collect();
     loop {
-        let missing = bases(&parsed.dockerfile, request.options, &configs);
-        let missing = missing.map_err(|_| wrong(parsed, request, &configs))?;
+        let missing = bases(&parsed.dockerfile, options, &configs);
+        let missing = missing.map_err(|_| wrong(parsed, request, (options, &configs)))?;
         if missing.is_empty() {
-            return Ok(images);
+            return Ok(configs);
         }
         for base in missing {
             let resolved = resolve(&base.image, base.span, (request, env))?;
@@ -182,7 +233,7 @@ fn open_contexts(
 }
 
 /// Executes the plan; the diff ids of finished layers are computed meanwhile.
-fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Built> {
+fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sources: Sources<'_>) -> Result<Vec<Built>> {
     let (sender, receiver) = channel();
     let executor = Executor::new(plan, (request, env), sources, sender);
     let executor = &executor;
@@ -200,7 +251,7 @@ fn execute(plan: &Plan, (request, env): (&BuildRequest<'_>, BuildEnv<'_>), sourc
         env.events.event(Event::Assembling);
         // A diff id that failed there fails again here, with its reason.
         let _ = hashing.join();
-        assemble(executor)
+        plan.images.iter().map(|image| assemble(executor, image)).collect()
     })
 }
 

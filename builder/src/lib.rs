@@ -30,7 +30,7 @@ mod source_image;
 mod suggest;
 
 pub use authorization::{git_authorization, web_authorization};
-pub use build::{Built, BuiltLayer, build};
+pub use build::{Built, BuiltLayer, build, build_platforms};
 pub use cache::{Change, MissReason, why};
 pub use cancel::CancelToken;
 pub use context::{BuildContext, ContextDate};

@@ -60,7 +60,7 @@ fn base_config(name: &str) -> ImageConfig {
     let folder =
         name.strip_prefix("dhow-test/").map(|name| root().join("bases").join(name.trim_end_matches(":latest")));
     match folder.filter(|folder| folder.exists()) {
-        Some(folder) => plan(&folder, &options).expect("bases build").config,
+        Some(folder) => plan(&folder, &options).expect("bases build").images.remove(0).config,
         None => ImageConfig::new(&options.host),
     }
 }
@@ -95,7 +95,7 @@ fn comparable(config: &Value) -> Value {
 }
 
 fn history(plan: &Plan) -> Value {
-    let own = plan.config.history[plan.base_history..].iter();
+    let own = plan.images[0].config.history[plan.images[0].base_history..].iter();
     own.map(|entry| json!({"created_by": entry.created_by, "empty_layer": entry.empty_layer})).collect()
 }
 
@@ -132,7 +132,7 @@ fn plans_agree_with_the_recorded_facts() {
         match plan(case, &options(case)) {
             Err(error) => failures.push(format!("{name} is rejected:\n{error}")),
             Ok(plan) => {
-                let config = serde_json::to_value(&plan.config.config).expect("JSON");
+                let config = serde_json::to_value(&plan.images[0].config.config).expect("JSON");
                 let pairs = [
                     (
                         "history",

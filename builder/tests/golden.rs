@@ -129,15 +129,16 @@ fn show(plan: &Plan) -> String {
         let inputs: Vec<String> = node.inputs.iter().map(|input| format!("#{}", input.0)).collect();
         writeln!(out, "#{index} <- [{}] {}\n    {:?}", inputs.join(" "), node.display, node.op).expect("text");
     }
-    let layers: Vec<String> = plan.layers.iter().map(|layer| format!("#{}", layer.0)).collect();
-    writeln!(out, "target #{}, base #{}, layers {}", plan.target.0, plan.base.0, layers.join(" ")).expect("text");
+    let image = &plan.images[0];
+    let layers: Vec<String> = image.layers.iter().map(|layer| format!("#{}", layer.0)).collect();
+    writeln!(out, "target #{}, base #{}, layers {}", image.target.0, image.base.0, layers.join(" ")).expect("text");
     writeln!(out, "settings {:?}", plan.settings).expect("text");
-    let (config, platform) = (&plan.config, plan.config.platform());
+    let (config, platform) = (&image.config, image.config.platform());
     writeln!(out, "image {platform} by {}", config.author.as_deref().unwrap_or("nobody")).expect("text");
     writeln!(out, "{}", serde_json::to_string_pretty(&config.config).expect("a config is JSON")).expect("text");
     for (index, entry) in config.history.iter().enumerate() {
         let mark = if entry.empty_layer { "     " } else { "layer" };
-        let origin = if index < plan.base_history { "base " } else { "" };
+        let origin = if index < image.base_history { "base " } else { "" };
         writeln!(out, "{origin}{mark} {}", entry.created_by.as_deref().unwrap_or_default()).expect("text");
     }
     out

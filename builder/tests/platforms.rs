@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Site, can_run, chain};
-use dhow_builder::BuildError;
+use dhow_builder::{BuildError, CacheUse, Event};
 
 /// A site that builds for a platform which no emulator is registered for, with an image `foreign` of it.
 fn site() -> Option<Site> {
@@ -48,4 +48,49 @@ fn what_runs_no_foreign_program_needs_no_emulator() {
     // A stage that the target does not need does not count.
     site.options.target = Some("last".to_owned());
     site.build("FROM foreign AS unneeded\nRUN echo\nFROM foreign AS last\n");
+}
+
+const BOTH: [&str; 2] = ["linux/s390x", "linux/amd64"];
+
+#[test]
+fn what_is_the_same_for_several_platforms_is_done_once() {
+    if !can_run() {
+        return;
+    }
+    let mut site = Site::new();
+    site.cache = CacheUse::Ignore;
+    let dockerfile = "FROM --platform=$BUILDPLATFORM busybox AS tools\nRUN echo tools > /tools\n\
+                      FROM --platform=$BUILDPLATFORM busybox AS build\nCOPY --from=tools /tools /tools\nARG TARGETARCH\n\
+                      RUN cat /tools > /out && echo $TARGETARCH >> /out\n\
+                      FROM scratch\nCOPY --from=build /out /out\n";
+    let built = site.try_build_platforms(dockerfile, &BOTH).unwrap();
+    let platforms: Vec<String> = built.iter().map(|built| site.config(&built.image).platform().to_string()).collect();
+    assert_eq!(platforms, BOTH);
+    for (built, architecture) in built.iter().zip(["s390x", "amd64"]) {
+        assert!(site.files(&built.image, "/out").ends_with(&format!("tools\n{architecture}")), "{architecture}");
+        assert_eq!(built.layers.len(), 1);
+    }
+    let events = site.events.lock().unwrap();
+    let started = events.iter().filter(|event| matches!(event, Event::Started { .. })).count();
+    assert_eq!(started, 6, "tools and the copy of it once, the rest for each: {events:?}");
+    let Some(Event::Planned { steps }) = events.first() else { panic!("{events:?}") };
+    assert!(steps.iter().any(|step| step.starts_with("[linux/s390x stage-2 1/1] COPY")), "{steps:?}");
+}
+
+#[test]
+fn platforms_are_built_at_the_same_time_and_the_first_failure_ends_all() {
+    if !can_run() {
+        return;
+    }
+    let site = Site::new();
+    let dockerfile = "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETARCH\n\
+                      RUN if [ $TARGETARCH = amd64 ]; then exit 3; else sleep 60; fi\n";
+    let begun = std::time::Instant::now();
+    let error = site.try_build_platforms(dockerfile, &BOTH).unwrap_err();
+    assert!(begun.elapsed().as_secs() < 30, "the other platform was stopped");
+    assert!(matches!(&error, BuildError::Step { name, .. } if name.contains("[linux/amd64 2/2] RUN")), "{error:?}");
+    let events = site.events.lock().unwrap();
+    let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(count(|event| matches!(event, Event::Failed { .. })), 1);
+    assert_eq!(count(|event| matches!(event, Event::Stopped { .. })), 1);
 }

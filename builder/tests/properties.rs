@@ -174,8 +174,8 @@ proptest! {
                 for (index, node) in plan.nodes.iter().enumerate() {
                     prop_assert!(node.inputs.iter().all(|input| input.0 < index), "an input of {index} comes later");
                 }
-                let layers = plan.config.history[plan.base_history..].iter().filter(|entry| !entry.empty_layer).count();
-                prop_assert_eq!(layers, plan.layers.len());
+                let layers = plan.images[0].config.history[plan.images[0].base_history..].iter().filter(|entry| !entry.empty_layer).count();
+                prop_assert_eq!(layers, plan.images[0].layers.len());
             }
             Err(diagnostics) => prop_assert!(diagnostics.iter().any(Diagnostic::is_error)),
         }

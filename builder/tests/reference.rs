@@ -89,9 +89,9 @@ fn what_is_rejected() {
 fn absolute_working_directories_stay_as_written() {
     let text = b"FROM a\nWORKDIR /a//b/../c/\nWORKDIR d/./\nWORKDIR /x/\n";
     let plan = plan(text).expect("a plan");
-    let lines: Vec<_> = plan.config.history.iter().filter_map(|entry| entry.created_by.as_deref()).collect();
+    let lines: Vec<_> = plan.images[0].config.history.iter().filter_map(|entry| entry.created_by.as_deref()).collect();
     assert_eq!(lines, ["WORKDIR /a//b/../c/", "WORKDIR /a/c/d", "WORKDIR /x/"]);
-    assert_eq!(plan.config.config.working_dir, "/x/");
+    assert_eq!(plan.images[0].config.config.working_dir, "/x/");
 }
 
 /// The rules of the reference that speak, each with the line that the reference tells.

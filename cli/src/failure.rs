@@ -1,6 +1,11 @@
 //! What kind of failure an error of a library is: its exit code and its remedy. One place that knows all error types.
 
 use std::error::Error;
+use std::io;
+
+use dhow_builder::BuildError;
+use dhow_layer_store::Error as StoreError;
+use dhow_runtime::Error as SandboxError;
 
 use crate::exit::Exit;
 use crate::from_host::FromHostError;
@@ -13,7 +18,7 @@ pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return Some(problem.code());
     }
-    if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
+    if let Some(error) = error.downcast_ref::<StoreError>() {
         return Some(of_store(error));
     }
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
@@ -25,7 +30,49 @@ pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
             _ => Some(Exit::Registry),
         };
     }
-    None
+    error.downcast_ref::<SandboxError>().and_then(of_sandbox)
+}
+
+/// The exit code of a step that failed where the step itself is not to blame, but the store or the sandbox.
+pub(crate) fn beside_the_step(error: &BuildError) -> Option<Exit> {
+    match error {
+        BuildError::Step { source, .. } => beside_the_step(source),
+        BuildError::Sandbox(SandboxError::System { .. }) => Some(Exit::Sandbox),
+        BuildError::Sandbox(error) => of_sandbox(error),
+        BuildError::Store(store) if is_damage(store) => Some(Exit::Store),
+        other => {
+            let first: &(dyn Error + 'static) = other;
+            std::iter::successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
+                .find_map(of_deep_cause)
+        }
+    }
+}
+
+/// What a step's files came to is the step's business, but not a store that is full or damaged.
+fn of_deep_cause(error: &(dyn Error + 'static)) -> Option<Exit> {
+    let is_full = error.downcast_ref::<io::Error>().is_some_and(is_store_full);
+    let is_damaged = error.downcast_ref::<StoreError>().is_some_and(is_damage);
+    (is_full || is_damaged).then_some(Exit::Store)
+}
+
+fn is_damage(error: &StoreError) -> bool {
+    use StoreError::{BlobMissing, Damaged, DigestMismatch, LayerLost, LayerMissing, SizeMismatch};
+    matches!(
+        error,
+        Damaged { .. } | LayerMissing(_) | LayerLost(_) | BlobMissing(_) | DigestMismatch { .. } | SizeMismatch { .. }
+    )
+}
+
+/// What the image or the Dockerfile got wrong is no failure of the sandbox.
+fn of_sandbox(error: &SandboxError) -> Option<Exit> {
+    use SandboxError::{Died, Limit, Mount, NoCgroupParent, Setup};
+    matches!(error, Setup { .. } | Died { .. } | Limit { .. } | NoCgroupParent { .. } | Mount { .. })
+        .then_some(Exit::Sandbox)
+}
+
+fn is_store_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
 /// The remedy for an error, if there is one.
@@ -36,13 +83,13 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<FromHostError>() {
         return error.hint();
     }
-    if let Some(error) = error.downcast_ref::<dhow_layer_store::Error>() {
+    if let Some(error) = error.downcast_ref::<StoreError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<dhow_registry_client::Error>() {
         return error.hint();
     }
-    if let Some(error) = error.downcast_ref::<dhow_runtime::Error>() {
+    if let Some(error) = error.downcast_ref::<SandboxError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<GitError>() {
@@ -52,8 +99,8 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// What a user got wrong is no failure of the store.
-fn of_store(error: &dhow_layer_store::Error) -> Exit {
-    use dhow_layer_store::Error;
+fn of_store(error: &StoreError) -> Exit {
+    use StoreError as Error;
     match error {
         Error::ImageNotFound { .. } | Error::AmbiguousId { .. } | Error::ImageInUse { .. } => Exit::Failure,
         _ => Exit::Store,

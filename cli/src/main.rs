@@ -20,6 +20,7 @@ mod problem;
 mod random;
 mod report;
 mod span;
+mod ssh;
 mod ssh_agent;
 mod tree_copy;
 mod ui;
@@ -59,12 +60,19 @@ fn run(cli: Cli) -> Exit {
     let privilege = match enter(&cli) {
         Ok(Place::Inside(privilege)) => privilege,
         Ok(Place::Outside(exit)) => return exit,
-        Err(error) => return report::report(&error.into()),
+        Err(error) => {
+            report::report(&error.into());
+            return Exit::Sandbox;
+        }
     };
     let app = App::new(cli.global, Environment::of_process(), privilege);
     Screen::get().set_up(&app.environment);
-    let command = AssertUnwindSafe(|| commands::dispatch(&app, cli.command));
-    match std::panic::catch_unwind(command) {
+    guard(|| commands::dispatch(&app, cli.command))
+}
+
+/// The exit code of a command, whatever becomes of it.
+fn guard(command: impl FnOnce() -> anyhow::Result<Exit>) -> Exit {
+    match std::panic::catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => report::report(&error),
         // What went wrong has been printed already.
@@ -92,4 +100,21 @@ fn enter(cli: &Cli) -> dhow_runtime::Result<Place> {
         Entered::Inside(privilege) => Place::Inside(Some(privilege)),
         Entered::Outside(status) => Place::Outside(Exit::Program(u8::try_from(status.code()).unwrap_or(u8::MAX))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guard;
+    use crate::exit::Exit;
+    use crate::problem::Problem;
+
+    #[test]
+    fn a_fault_of_dhows_own_has_a_code_of_its_own() {
+        assert_eq!(guard(|| Ok(Exit::Success)), Exit::Success);
+        assert_eq!(guard(|| Err(Problem::usage("x").into())), Exit::Usage);
+        let fault = |index: usize| [Exit::Success][index];
+        assert_eq!(guard(|| Ok(fault(std::env::args().count() + 1))).code(), 70);
+        let in_a_thread = || std::thread::scope(|scope| scope.spawn(|| Ok(fault(7))).join());
+        assert_eq!(guard(|| in_a_thread().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).code(), 70);
+    }
 }

@@ -10,7 +10,7 @@ use crate::cache_usage::{CacheItem, CacheItemKind, CacheUsage};
 use crate::durable;
 use crate::error::Result;
 use crate::gc::{SweepOptions, Swept, discard, try_flock};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::oci::ImageId;
 use crate::record::CacheKey;
@@ -95,7 +95,7 @@ impl Store {
     /// No image gets a name during a sweep.
     fn discard_image(&self, id: &ImageId) -> Result<bool> {
         let _lock = durable::lock_directory(&self.path("images"))?;
-        self.forget_image(id)
+        self.forget_unused_image(id)
     }
 }
 

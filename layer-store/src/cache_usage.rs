@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::layer_cost::LayerCosts;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::left_image::LeftImage;
 use crate::oci::ImageId;
@@ -152,8 +152,9 @@ impl Store {
 
     fn image_item(&self, image: LeftImage) -> Result<CacheItem> {
         let size = fs::metadata(self.blob_path(image.id.digest())).map_or(0, |metadata| file_size(&metadata));
-        let made_here = Leased::image(&image.id);
-        let in_use = self.leases().is_held(made_here) || self.leases().is_held_elsewhere(made_here)?;
+        let (made, used) = (Leased::image(&image.id), Leased::image_in_use(&image.id));
+        let leases = self.leases();
+        let in_use = leases.is_held(made) || leases.is_held_elsewhere(made)? || leases.is_held_elsewhere(used)?;
         let item = CacheItem::plain(CacheItemKind::Image(image.id), size, image.left);
         Ok(CacheItem { in_use, layers: image.layers, ..item })
     }

@@ -43,6 +43,21 @@ impl Store {
         Ok(None)
     }
 
+    /// What the words stand for, with its images looked up and so in use. A name that goes to another image just then is
+    /// looked up again.
+    ///
+    /// # Errors
+    /// As of [`find`](Self::find).
+    pub fn find_and_lease(&self, name_or_id: &str) -> Result<Option<Found>> {
+        loop {
+            let Some(found) = self.find(name_or_id)? else { return Ok(None) };
+            match found.images().iter().try_for_each(|id| self.image(id).map(drop)) {
+                Err(Error::ImageNotFound { .. }) if self.find(name_or_id)?.as_ref() != Some(&found) => {}
+                result => return result.map(|()| Some(found)),
+            }
+        }
+    }
+
     /// Looks up a reference, else an image id or a prefix of one that stands for one image only, with or without
     /// `sha256:`. A name with a digest is found also if the image came by a tag whose manifest has that digest.
     ///
@@ -60,12 +75,13 @@ impl Store {
         self.find_id(name_or_id)
     }
 
-    /// The same, but it is an error if there is no such image; the error's hint has the names that look like it.
+    /// The same, but it is an error if there is no such image; the error's hint has the names that look like it. What was found
+    /// is in use.
     ///
     /// # Errors
     /// There is no such image, the id is ambiguous, or an entry is damaged.
     pub fn require(&self, name_or_id: &str) -> Result<Found> {
-        match self.find(name_or_id)? {
+        match self.find_and_lease(name_or_id)? {
             Some(found) => Ok(found),
             None => Err(Error::ImageNotFound { name: name_or_id.to_owned(), similar: self.similar(name_or_id)? }),
         }

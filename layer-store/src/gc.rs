@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::mark::Marked;
 use crate::oci::{DiffId, Digest};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::leases::Leased;
 use crate::oci::{Descriptor, Digest, ImageConfig, ImageId, MediaType, Raw};
 use crate::refs::names_in;
@@ -115,12 +115,14 @@ impl Store {
         self.add_image(&image.config, media_type, &image.layers, Some(manifest)).map(drop)
     }
 
-    /// The image `id`. Its config and layers are leased: they stay, also when the image is removed meanwhile.
+    /// The image `id`, which is leased with its config and its layers: it does not go by itself, and if somebody removes it
+    /// by its name, config and layers stay.
     ///
     /// # Errors
     /// There is none, or it is damaged.
     pub fn image(&self, id: &ImageId) -> Result<Image> {
         let record = self.image_record(id)?.ok_or_else(|| not_found(id))?;
+        self.leases().take(Leased::image_in_use(id))?;
         self.leases().take(Leased::blob(&record.config.digest))?;
         record.layers.iter().try_for_each(|layer| self.leases().take(Leased::layer(layer)))?;
         // As long as it was there its content was kept for it; from here on by the leases.
@@ -193,6 +195,12 @@ impl Store {
         durable::remove(&self.image_path(id))?;
         self.forget_left(id)?;
         Ok(true)
+    }
+
+    /// The same for an image that nobody asked to remove: one that another process has looked up stays as well.
+    pub(crate) fn forget_unused_image(&self, id: &ImageId) -> Result<bool> {
+        let alone = self.leases().alone_with(Leased::image_in_use(id))?;
+        Ok(alone.is_some() && self.forget_image(id)?)
     }
 
     pub(crate) fn image_record(&self, id: &ImageId) -> Result<Option<ImageRecord>> {

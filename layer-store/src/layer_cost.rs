@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::layer_entry::{LayerEntry, LayerId};
+use crate::layer_entry::LayerEntry;
+use crate::layer_id::LayerId;
 use crate::store::Store;
 
 /// Layers that were looked at. One that is gone has no entry.

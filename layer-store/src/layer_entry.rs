@@ -3,105 +3,21 @@
 //! Unpacking, packing and compressing are in `layer/`; this is the bookkeeping.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer::unsynced;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::oci::{Descriptor, DiffId};
 use crate::staging::StagingDir;
 use crate::store::Store;
 use crate::tree_size::tree_size;
-
-/// Names a layer of one store: for a layer that came from elsewhere the digits of its diff id, for a layer that was
-/// made here 32 random hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LayerId(String);
-
-/// Digits of the id of a layer that was made here.
-const MADE_HERE: usize = 32;
-
-impl LayerId {
-    /// The id of a layer that came from elsewhere.
-    pub fn of_diff_id(diff_id: &DiffId) -> Self {
-        Self(diff_id.digest().hex())
-    }
-
-    /// A new id for a layer that is made here.
-    ///
-    /// # Errors
-    /// The system has no source of random bytes.
-    pub(crate) fn random() -> Result<Self> {
-        let source = Path::new("/dev/urandom");
-        let mut bytes = [0; 16];
-        File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
-        Ok(Self(format!("{:032x}", u128::from_ne_bytes(bytes))))
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for LayerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for LayerId {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.is_empty() || text.len() > 64 || !text.bytes().all(digit) {
-            return Err(Error::InvalidLayerId(text.to_owned()));
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for LayerId {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<LayerId> for String {
-    fn from(id: LayerId) -> Self {
-        id.0
-    }
-}
-
-/// Layers on top of each other, lowest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Stack(pub Vec<LayerId>);
-
-impl Stack {
-    /// The layers, lowest first.
-    pub fn layers(&self) -> &[LayerId] {
-        &self.0
-    }
-
-    /// The same stack with one more layer on top.
-    pub fn with(&self, top: LayerId) -> Self {
-        let mut layers = self.0.clone();
-        layers.push(top);
-        Self(layers)
-    }
-}
 
 /// The content of `layer.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +64,17 @@ impl Store {
             return Err(Error::LayerMissing(id.to_string()));
         }
         Ok(Layer { store: self.clone(), id: id.clone() })
+    }
+
+    /// The size of the layer `id` for accounts, as [`Layer::size`] gives it, without leasing it; 0 if it is gone.
+    ///
+    /// # Errors
+    /// Its entry is damaged.
+    pub fn layer_size(&self, id: &LayerId) -> Result<u64> {
+        match self.unleased_layer(id).and_then(|layer| layer.size()) {
+            Err(Error::LayerMissing(_)) => Ok(0),
+            other => other,
+        }
     }
 
     /// Adds the layers that those in `layers` lie on.
@@ -289,7 +216,7 @@ fn note_blob(entry: &mut LayerEntry, blob: Descriptor, size: Option<u64>) {
 impl Layer {
     /// Whether the layer was made in this store, not received.
     pub(crate) fn is_made_here(&self) -> bool {
-        self.id.as_str().len() == MADE_HERE
+        self.id.is_made_here()
     }
 
     /// The layer's name in the store.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::byte_locks::ByteLocks;
 use crate::error::Result;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::oci::{Digest, ImageId};
 
 /// How many bits of a name choose the byte.
@@ -38,6 +38,11 @@ impl Leased {
     /// An image that somebody has made and may not have named yet.
     pub(crate) fn image(id: &ImageId) -> Self {
         Self(number(&id.digest().hex()) + (2 << BITS))
+    }
+
+    /// An image that somebody has looked up: it may be removed by name, but does not go by itself.
+    pub(crate) fn image_in_use(id: &ImageId) -> Self {
+        Self(number(&id.digest().hex()) + (3 << BITS))
     }
 }
 
@@ -85,7 +90,7 @@ impl Leases {
         Ok(alone.then_some(Alone { leases: self, thing }))
     }
 
-    /// Ends the own leases of layers and blobs. Those of images stay: nothing but them says that a name is to come.
+    /// Ends the own leases of layers and blobs. Those of images stay: they may get a name yet, or be sent somewhere.
     pub(crate) fn end_for_content(&self) -> Result<()> {
         let mut held = self.held();
         self.locks.release(0..2 << BITS)?;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::oci::{Digest, ImageId};
 use crate::refs::names_in;
 use crate::store::Store;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use crate::error::{Error, Result};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::oci::{Descriptor, Digest, Index, Manifest, ManifestKind};
 use crate::refs::names_in;
 use crate::store::Store;

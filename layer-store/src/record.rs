@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::image::now;
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::oci::Digest;
 use crate::refs::names_in;
 use crate::store::Store;
@@ -159,7 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::{CacheKey, CacheRecord};
-    use crate::layer_entry::Stack;
+    use crate::layer_id::Stack;
     use crate::oci::{DiffId, Digest, MediaType};
     use crate::test_store::TestStore;
 

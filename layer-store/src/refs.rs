@@ -26,15 +26,26 @@ pub struct RefTarget {
     /// The manifest or index that the reference names in its registry, if it came from, or went to, there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Descriptor>,
-    /// The images of the same name for other platforms. They go to a registry together, below one index.
+    /// The images of the name for several platforms, in the order of their index and `image` among them; empty if there is
+    /// only one. They go to a registry together, below one index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub others: Vec<ImageId>,
+    pub platforms: Vec<ImageId>,
 }
 
 impl RefTarget {
+    /// A name for one image.
+    pub fn one(image: ImageId, manifest: Option<Descriptor>) -> Self {
+        Self { image, manifest, platforms: Vec::new() }
+    }
+
     /// All images that the name stands for, the one first that it means where no platform is asked for.
     pub fn images(&self) -> impl Iterator<Item = &ImageId> {
-        std::iter::once(&self.image).chain(&self.others)
+        std::iter::once(&self.image).chain(self.platforms.iter().filter(|image| **image != self.image))
+    }
+
+    /// All images that the name stands for, in the order of their index.
+    pub fn in_order(&self) -> Vec<ImageId> {
+        if self.platforms.is_empty() { vec![self.image] } else { self.platforms.clone() }
     }
 
     /// Whether the name stands for `image`, on whatever platform.
@@ -50,7 +61,7 @@ impl Store {
     /// # Errors
     /// There is no such image, or the file system refuses.
     pub fn tag(&self, reference: &Reference, image: &ImageId, manifest: Option<Descriptor>) -> Result<()> {
-        self.tag_as(reference, RefTarget { image: *image, manifest, others: Vec::new() })
+        self.tag_as(reference, RefTarget::one(*image, manifest))
     }
 
     /// Makes `reference` a name of all images of `target`.

@@ -80,7 +80,8 @@ impl Store {
             return self.untag_all(leaving);
         }
         check_containers(&found.image, name_or_id, force, containers)?;
-        let others = self.others_of(&leaving)?;
+        let mut others = self.others_of(&leaving)?;
+        others.retain(|other| *other != found.image);
         let mut removed = self.untag_all(leaving)?;
         self.forget_cache_size();
         match self.forget_image(&found.image)? {
@@ -93,14 +94,14 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes the image if it has no name; what was removed. One that another process has just made stays.
+    /// Removes the image if it has no name; what was removed. One that another process has made or looked up stays.
     ///
     /// # Errors
     /// An entry is damaged, or the file system refuses.
     pub fn remove_nameless(&self, image: &ImageId) -> Result<Vec<Removed>> {
         let _lock = durable::lock_directory(&self.path("images"))?;
-        let goes =
-            self.names_of(image)?.is_empty() && self.image_record(image)?.is_some() && self.forget_image(image)?;
+        let is_there = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some();
+        let goes = is_there && self.forget_unused_image(image)?;
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 
@@ -125,7 +126,7 @@ impl Store {
     /// The images for other platforms that the names stand for.
     fn others_of(&self, names: &[Reference]) -> Result<Vec<ImageId>> {
         let targets = names.iter().map(|name| self.resolve(name)).collect::<Result<Vec<_>>>()?;
-        Ok(targets.into_iter().flatten().flat_map(|target| target.others).collect())
+        Ok(targets.into_iter().flatten().flat_map(|target| target.platforms).collect())
     }
 
     /// Removes those of the images that have no name any more, and no container. The lock of `images` is held.
@@ -239,8 +240,8 @@ mod tests {
         let store = TestStore::new();
         let [one, two, three] = ["a", "b", "c"].map(|name| store.add_empty_image(name));
         let name = |text: &str| text.parse().expect(text);
-        let target = |others| RefTarget { image: one, manifest: None, others };
-        store.tag_as(&name("multi:1"), target(vec![two, three])).expect("tag");
+        let target = |platforms| RefTarget { image: one, manifest: None, platforms };
+        store.tag_as(&name("multi:1"), target(vec![two, one, three])).expect("tag");
         store.tag(&name("kept"), &three, None).expect("tag");
         let found = store.require("multi:1").expect("found");
         assert_eq!(found.images(), [one, two, three]);

@@ -5,7 +5,8 @@
 
 use crate::Result;
 use crate::layer::{Whiteouts, unpack};
-use crate::layer_entry::{Layer, LayerId, Stack};
+use crate::layer_entry::Layer;
+use crate::layer_id::{LayerId, Stack};
 use crate::store::Store;
 
 impl Store {
@@ -28,7 +29,8 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use crate::layer_entry::{Layer, Stack};
+    use crate::layer_entry::Layer;
+    use crate::layer_id::Stack;
     use crate::test_store::TestStore;
 
     fn layer(store: &TestStore, below: &Stack, change: impl FnOnce(&crate::root::Root)) -> Layer {

@@ -44,11 +44,12 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::cleaner::Cleaner;
 use crate::durable;
 use crate::error::{Error, Result};
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leases;
 use crate::options::StoreOptions;
 use crate::staging::{Staging, StagingDir};
@@ -58,6 +59,9 @@ const VERSION: &str = "2\n";
 
 /// The layout before there were leases. All else in it is the same.
 const WITHOUT_LEASES: &str = "1\n";
+
+/// So long is waited for those who use a store of the layout before.
+const TAKING_OVER: Duration = Duration::from_secs(3);
 
 /// Directories that every store has.
 const DIRECTORIES: [&str; 9] =
@@ -184,10 +188,18 @@ fn take_over(root: &Path, version: &Path) -> Result<()> {
     let path = root.join("lock");
     let lock =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("open", &path))?;
-    match lock.try_lock() {
-        Ok(()) => durable::write(root, version, VERSION.as_bytes()),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse(root.to_owned())),
-        Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+    let deadline = Instant::now() + TAKING_OVER;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return durable::write(root, version, VERSION.as_bytes()),
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+            // It may be another one that takes the store over.
+            Err(TryLockError::WouldBlock) if fs::read_to_string(version).is_ok_and(|now| now == VERSION) => {
+                return Ok(());
+            }
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse(root.to_owned())),
+        }
     }
 }
 
@@ -236,7 +248,10 @@ mod tests {
         let error = open(dir.path()).expect_err("an older dhow uses it");
         assert!(matches!(error, Error::InUse(_)) && error.hint().is_some(), "{error}");
         drop(older);
-        open(dir.path()).expect("taken over");
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..8).map(|_| scope.spawn(|| open(dir.path()).map(drop))).collect();
+            opened.into_iter().for_each(|opened| opened.join().expect("no panic").expect("taken over"));
+        });
         assert_eq!(fs::read_to_string(dir.path().join("version")).expect("version"), "2\n");
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::oci::{ImageConfig, ImageId, MediaType, Raw};
 use crate::options::StoreOptions;
 use crate::root::Ownership;

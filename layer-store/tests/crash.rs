@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dhow_layer_store::archive::{Event, load, save};
+use dhow_layer_store::archive::{Event, Selected, load, save};
 use dhow_layer_store::oci::{Compression, DiffId, Digest, ImageConfig, ImageId, MediaType, Raw, Reference};
 use dhow_layer_store::{Error, Force, ImportOptions, Store, StoreOptions, SweepOptions, import_dir};
 
@@ -53,6 +53,10 @@ fn import(store: &Store, number: usize) {
     manifest.map(drop).or_else(other_removed_it).expect("manifest");
 }
 
+fn selected(number: usize, image: ImageId) -> Selected {
+    Selected { names: vec![name(number)], images: vec![image], index: None }
+}
+
 /// Work that never ends, on the store that the environment names: adding, naming, removing, sweeping, loading.
 #[test]
 fn worker() {
@@ -66,7 +70,7 @@ fn worker() {
         }
         if number % 3 == 0 {
             archive.clear();
-            let saved = save(&store, &[(vec![name(number + 100)], image)], &mut archive, &quiet);
+            let saved = save(&store, &[selected(number + 100, image)], &mut archive, &quiet);
             if let Err(error) = saved {
                 other_removed_it(error).expect("save");
                 archive.clear();
@@ -186,7 +190,7 @@ fn a_full_disk_is_named_and_the_store_is_as_before() {
     let config = Raw::create(config).expect("config");
     let image = source.add_image(&config, MediaType::OciConfig, &[layer.id().clone()], None).expect("image");
     let archive = elsewhere.path().join("archive.tar");
-    save(&source, &[(vec![name(1)], image)], &mut File::create(&archive).expect("file"), &quiet).expect("save");
+    save(&source, &[selected(1, image)], &mut File::create(&archive).expect("file"), &quiet).expect("save");
 
     let store = open(disk.0.path());
     add(&store, 1);

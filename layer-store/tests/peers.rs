@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use dhow_layer_store::archive::{Event, Loaded, load, save};
+use dhow_layer_store::archive::{Event, Loaded, Selected, load, save};
 use dhow_layer_store::oci::{
     ContainerConfig, DiffId, Digest, History, ImageConfig, ImageId, MediaType, Platform, Raw, Reference,
 };
@@ -85,7 +85,8 @@ fn name() -> Reference {
 }
 
 fn save_to(store: &Store, image: ImageId, path: &Path) -> String {
-    save(store, &[(vec![name()], image)], &mut File::create(path).expect("file"), &quiet).expect("save");
+    let selected = Selected { names: vec![name()], images: vec![image], index: None };
+    save(store, &[selected], &mut File::create(path).expect("file"), &quiet).expect("save");
     path.display().to_string()
 }
 

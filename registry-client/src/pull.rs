@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use dhow_layer_store::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, Platform, Raw, Reference};
+use dhow_layer_store::oci::{
+    Descriptor, DiffId, Digest, ImageConfig, ImageId, Index, Manifest, Platform, Raw, Reference,
+};
+use dhow_layer_store::{Image, RefTarget, Store};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::download::Download;
 use crate::error::{Error, Result};
 use crate::event::{Event, Outcome};
-use crate::repository::Repository;
+use crate::repository::{ReceivedManifest, Repository};
 use crate::resolve::Resolved;
 use crate::transfer::{CONCURRENCY, Transfer};
 use crate::{blocking, origin};
@@ -83,7 +86,8 @@ impl Transfer {
         let moved = layers.contains(&Outcome::Transferred) || config_outcome == Outcome::Transferred;
         self.note_origins(&repository, &resolved.manifest).await?;
         let (image, before) = self.add(reference, &resolved, config.clone()).await?;
-        let status = if !moved && before == Some(image) { PullStatus::UpToDate } else { PullStatus::Updated };
+        let is_known = before.is_some_and(|before| before.stands_for(&image));
+        let status = if !moved && is_known { PullStatus::UpToDate } else { PullStatus::Updated };
         let Resolved { top, descriptor, .. } = resolved;
         Ok(Pulled { image, top: top.descriptor, manifest: descriptor, platform: config.platform(), status })
     }
@@ -164,7 +168,7 @@ impl Transfer {
         reference: &Reference,
         resolved: &Resolved,
         config: Raw<ImageConfig>,
-    ) -> Result<(ImageId, Option<ImageId>)> {
+    ) -> Result<(ImageId, Option<RefTarget>)> {
         let (store, reference, resolved) = (self.store.clone(), reference.clone(), resolved.clone());
         blocking::run(move || {
             let Resolved { top, manifest, descriptor } = resolved;
@@ -176,12 +180,41 @@ impl Transfer {
             store.put_blob(descriptor.media_type.clone(), manifest.bytes())?;
             let config_type = manifest.config.media_type.clone();
             let image = store.add_image(&config, config_type, &layers, Some(descriptor))?;
-            let before = store.resolve(&reference)?.map(|target| target.image);
-            store.tag(&reference, &image, Some(top.descriptor))?;
+            let before = store.resolve(&reference)?;
+            let target = match &before {
+                Some(before) if before.manifest.as_ref() == Some(&top.descriptor) => {
+                    joined(&store, before, image, &top)?
+                }
+                _ => RefTarget::one(image, Some(top.descriptor)),
+            };
+            store.tag_as(&reference, target)?;
             Ok((image, before))
         })
         .await
     }
+}
+
+/// A name that already stood for images of the index `top`, with one more; this machine's own is what it means.
+fn joined(
+    store: &Store,
+    before: &RefTarget,
+    image: ImageId,
+    top: &ReceivedManifest,
+) -> dhow_layer_store::Result<RefTarget> {
+    let mut images: Vec<Image> = before.images().filter_map(|image| store.image(image).ok()).collect();
+    if !before.stands_for(&image) {
+        images.push(store.image(&image)?);
+    }
+    let index: Index = serde_json::from_slice(&top.bytes).unwrap_or_else(|_| Index::oci(Vec::new()));
+    let place = |image: &Image| {
+        let is_its = |entry: &Descriptor| image.manifests.iter().any(|manifest| manifest.digest == entry.digest);
+        index.manifests.iter().position(is_its).unwrap_or(usize::MAX)
+    };
+    images.sort_by_key(place);
+    let own = images.iter().find(|image| image.config.platform().serves(&Platform::host()));
+    let image = own.map_or(image, |own| own.id);
+    let platforms = if images.len() > 1 { images.iter().map(|image| image.id).collect() } else { Vec::new() };
+    Ok(RefTarget { image, manifest: Some(top.descriptor.clone()), platforms })
 }
 
 /// A descriptor as the store keeps it with a layer: annotations are the manifest's matter.

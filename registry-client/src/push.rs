@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dhow_layer_store::oci::{Descriptor, Digest, ImageId, Manifest, MediaType, Raw, Reference};
-use dhow_layer_store::{ExistingBlobs, Packing, RefTarget};
+use dhow_layer_store::{ExistingBlobs, IndexPlan, Packing, RefTarget};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::auth::Access;
@@ -65,25 +65,44 @@ impl Transfer {
     pub async fn push(&self, reference: &Reference, options: &PushOptions) -> Result<Pushed> {
         let (store, name) = (self.store.clone(), reference.to_string());
         let found = blocking::run(move || Ok(store.require(&name)?)).await?;
-        let image = found.image;
-        let target = found.reference.map(|(_, target)| target);
-        let others = target.as_ref().map(|target| target.others.clone()).unwrap_or_default();
-        let known = match target.and_then(|target| target.manifest) {
-            Some(known) if others.is_empty() && options.packing.is_plain() => self.whole_manifest(known, image).await?,
-            _ => None,
-        };
-        let pushed = match known {
-            Some(manifest) => self.push_manifest(reference, &manifest, options).await?,
-            None if !others.is_empty() => {
-                let all: Vec<ImageId> = std::iter::once(image).chain(others.iter().copied()).collect();
-                self.push_images(reference, &all, options).await?
-            }
-            None => self.push_image(reference, &image, options).await?,
+        let target = found.reference.map_or(RefTarget::one(found.image, None), |(_, target)| target);
+        let pushed = match &target.platforms[..] {
+            [] => self.push_one(reference, &target, options).await?,
+            platforms => self.push_several(reference, (&target, platforms), options).await?,
         };
         let (store, reference) = (self.store.clone(), reference.clone());
-        let target = RefTarget { image, manifest: Some(pushed.manifest.clone()), others };
+        let target = RefTarget { manifest: Some(pushed.manifest.clone()), ..target };
         blocking::run(move || Ok(store.tag_as(&reference, target)?)).await?;
         Ok(pushed)
+    }
+
+    async fn push_one(&self, reference: &Reference, target: &RefTarget, options: &PushOptions) -> Result<Pushed> {
+        let known = match &target.manifest {
+            Some(known) if options.packing.is_plain() => self.whole_manifest(known.clone(), target.image).await?,
+            _ => None,
+        };
+        match known {
+            Some(manifest) => self.push_manifest(reference, &manifest, options).await,
+            None => self.push_image(reference, &target.image, options).await,
+        }
+    }
+
+    async fn push_several(
+        &self,
+        reference: &Reference,
+        (target, platforms): (&RefTarget, &[ImageId]),
+        options: &PushOptions,
+    ) -> Result<Pushed> {
+        let known = match &target.manifest {
+            Some(known) if options.packing.is_plain() => self.known_index(known.clone(), platforms.to_vec()).await?,
+            _ => None,
+        };
+        if let Some(index) = known {
+            return self.push_index(reference, &index, options).await;
+        }
+        let mut plan = IndexPlan::plain(platforms);
+        plan.entries.iter_mut().for_each(|entry| entry.packing.clone_from(&options.packing));
+        self.push_images(reference, &plan, options).await
     }
 
     /// Puts the image `image` of the store into the registry of `reference` under that name, which the store need not

@@ -57,9 +57,11 @@ fn compare(store: &Store, records: &[ListedRecord], (name, inputs): (&str, &Valu
     if reasons.is_empty() { vec![MissReason::NeverBuilt] } else { reasons }
 }
 
-/// `[build 2/5]` of `[build 2/5] RUN make`.
+/// `[build 2/5` of `[build 2/5] RUN make` and of `[linux/amd64 build 2/5] RUN make`.
 fn place(name: &str) -> Option<&str> {
-    name.split_once(']').map(|(place, _)| place)
+    let place = name.strip_prefix('[')?.split_once(']')?.0;
+    // Only a platform and the count have a slash.
+    Some(place.split_once(' ').filter(|(platform, _)| platform.contains('/')).map_or(place, |(_, place)| place))
 }
 
 fn likeness(before: &Value, after: &Value) -> usize {

@@ -113,12 +113,10 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Executes what the target needs.
+    /// Executes what the targets need.
     pub(crate) fn run(&self) -> Result<()> {
-        match self.outcome(self.plan.target) {
-            Ok(_) => Ok(()),
-            Err(StepFailure) => Err(self.take_failure()),
-        }
+        let targets: Vec<Need> = self.plan.images.iter().map(|image| Need::Outcome(image.target)).collect();
+        self.need(&targets).map_err(|StepFailure| self.take_failure())
     }
 
     /// When a node below the target was made; `None` if its record is gone.
@@ -335,7 +333,8 @@ impl<'a> Executor<'a> {
     }
 
     fn send_layer(&self, id: NodeId, layer: Option<&LayerId>) {
-        if let (true, Some(layer)) = (self.plan.layers.contains(&id), layer) {
+        let is_of_image = self.plan.images.iter().any(|image| image.layers.contains(&id));
+        if let (true, Some(layer)) = (is_of_image, layer) {
             // Without a taker the diff id is computed when it is needed.
             let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = layers.as_ref().map(|layers| layers.send(layer.clone()));

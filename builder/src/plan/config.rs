@@ -254,7 +254,7 @@ impl StageLowering<'_, '_> {
         }
         let user = self.state.config.config.user.clone();
         let shown = self.shown(&statement.line, &self.state.env);
-        let display = self.progress.next(&shown);
+        let display = self.next_name(&shown);
         self.push_layer(Op::Workdir(WorkdirOp { path: clean(&path), user }), Vec::new(), display);
         history::layer(&mut self.state.config, text);
         Some(())

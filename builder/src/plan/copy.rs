@@ -74,7 +74,7 @@ impl StageLowering<'_, '_> {
         let mut sources = Vec::new();
         let mut text = kind.shown(owner.as_deref(), chmod.as_deref());
         let shown = self.shown(&statement.line, &self.state.env);
-        let display = self.progress.next(&shown);
+        let display = self.next_name(&shown);
         self.progress.done -= 1;
         for word in paths(transfer) {
             let path = self.expand(word)?;

@@ -2,7 +2,7 @@
 
 use dhow_layer_store::oci::ImageConfig;
 
-use super::op::Op;
+use super::op::{Op, references};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -28,8 +28,19 @@ pub struct Node {
 /// Everything that a build has to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The steps; only those that the target needs.
+    /// The steps; only those that the targets need.
     pub nodes: Vec<Node>,
+    /// The images to make of them: one, or one for each platform that was [joined](super::join).
+    pub images: Vec<PlannedImage>,
+    /// What else the Dockerfile and the arguments ask for.
+    pub settings: Settings,
+    /// What is dubious.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// An image that the steps lead to.
+#[derive(Debug, Clone)]
+pub struct PlannedImage {
     /// The node whose root is the image's.
     pub target: NodeId,
     /// The node at the bottom of the target: [`Op::Scratch`] or [`Op::Base`].
@@ -41,10 +52,6 @@ pub struct Plan {
     pub config: ImageConfig,
     /// How many history entries come from the base.
     pub base_history: usize,
-    /// What else the Dockerfile and the arguments ask for.
-    pub settings: Settings,
-    /// What is dubious.
-    pub warnings: Vec<Diagnostic>,
 }
 
 impl Plan {
@@ -69,4 +76,21 @@ pub struct Settings {
     pub multi_platform: bool,
     /// `BUILDKIT_BUILD_NAME`.
     pub build_name: Option<String>,
+}
+
+impl PlannedImage {
+    /// Moves every node to the place that `place` gives it.
+    pub(super) fn relocate(&mut self, place: impl Fn(NodeId) -> NodeId) {
+        self.target = place(self.target);
+        self.base = place(self.base);
+        self.layers.iter_mut().for_each(|layer| *layer = place(*layer));
+    }
+}
+
+impl Node {
+    /// Moves the nodes that this one refers to to the places that `place` gives them.
+    pub(super) fn relocate(&mut self, place: impl Fn(NodeId) -> NodeId) {
+        self.inputs.iter_mut().for_each(|input| *input = place(*input));
+        references(&mut self.op).into_iter().for_each(|id| *id = place(*id));
+    }
 }

@@ -3,11 +3,12 @@
 use dhow_layer_store::oci::ImageConfig;
 
 use super::chain::Nodes;
-use super::graph::{Node, NodeId, Plan};
+use super::graph::{Node, NodeId, Plan, PlannedImage};
 use super::history;
 use super::observation::{Fact, Observation};
-use super::op::{self, BaseImage, CopyFiles, CopyOp, CopySource, FilesFrom, Op};
+use super::op::{BaseImage, CopyFiles, CopyOp, CopySource, FilesFrom, Op};
 use super::options::{Options, Selection};
+use super::platform;
 use super::settings;
 use super::stage::{Progress, Shared, StageLowering, State, counts};
 use super::stages::{Bases, From, FromKind, FromPlace, Stages};
@@ -100,29 +101,27 @@ fn finish(shared: Shared<'_>, mut state: State, settings: super::Settings) -> Pl
     state.config.created = None;
     let labels = options.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
     state.config.config.labels.extend(labels);
-    let mut plan = Plan {
-        nodes: shared.nodes.list,
+    let mut image = PlannedImage {
         target: state.root,
         base: state.base,
         layers: state.layers,
         config: state.config,
         base_history: state.base_history,
-        settings,
-        warnings: shared.diagnostics,
     };
+    let mut nodes = shared.nodes.list;
     if options.selection == Selection::Needed {
-        prune(&mut plan);
+        prune(&mut nodes, &mut image);
     }
-    plan
+    Plan { nodes, images: vec![image], settings, warnings: shared.diagnostics }
 }
 
-/// Keeps the nodes that the target needs, in order.
-fn prune(plan: &mut Plan) {
-    let mut needed = vec![false; plan.nodes.len()];
-    needed[plan.target.0] = true;
-    for index in (0..plan.nodes.len()).rev() {
+/// Keeps the nodes that the image needs, in order.
+fn prune(nodes: &mut Vec<Node>, image: &mut PlannedImage) {
+    let mut needed = vec![false; nodes.len()];
+    needed[image.target.0] = true;
+    for index in (0..nodes.len()).rev() {
         if needed[index] {
-            plan.nodes[index].inputs.iter().for_each(|input| needed[input.0] = true);
+            nodes[index].inputs.iter().for_each(|input| needed[input.0] = true);
         }
     }
     let mut next = 0;
@@ -135,17 +134,12 @@ fn prune(plan: &mut Plan) {
         .collect();
     let place = |id: NodeId| places[id.0].unwrap_or(id);
     let mut index = 0;
-    plan.nodes.retain(|_| {
+    nodes.retain(|_| {
         index += 1;
         needed[index - 1]
     });
-    for node in &mut plan.nodes {
-        node.inputs.iter_mut().for_each(|input| *input = place(*input));
-        op::references(&mut node.op).into_iter().for_each(|id| *id = place(*id));
-    }
-    plan.target = place(plan.target);
-    plan.base = place(plan.base);
-    plan.layers.iter_mut().for_each(|layer| *layer = place(*layer));
+    nodes.iter_mut().for_each(|node| node.relocate(place));
+    image.relocate(place);
 }
 
 fn lower_stage(shared: &mut Shared<'_>, index: usize) {
@@ -161,7 +155,8 @@ fn lower_stage(shared: &mut Shared<'_>, index: usize) {
         Some(name) => name.to_owned(),
         None => format!("stage-{index}"),
     };
-    let mut progress = Progress { name, total, done: 0, prefix: "" };
+    let platforms = shared.options.step_names;
+    let mut progress = Progress { name, platforms, total, done: 0, prefix: "" };
     let Some(state) = begin(shared, index, &mut progress) else { return };
     let mut lowering = StageLowering { shared, state, index, commands: Vec::new(), statement: stage.span, progress };
     lowering.progress.prefix = "ONBUILD ";
@@ -229,7 +224,7 @@ fn begin_base(shared: &mut Shared<'_>, index: usize, image: &BaseImage, progress
     config.config.on_build.clear();
     config.created = None;
     unset(&shared.stages, index, &mut config);
-    let display = progress.next(&format!("FROM {}", image.name()));
+    let display = progress.next(&format!("FROM {}", image.name()), &platform::of_stage(&config));
     let node = shared.nodes.base(image, stage.span, display);
     Some(state_of(config, node))
 }
@@ -258,7 +253,7 @@ fn begin_files(shared: &mut Shared<'_>, index: usize, name: &str, progress: &mut
         mode: None,
         link: false,
     };
-    let display = progress.next(&format!("FROM {name}"));
+    let display = progress.next(&format!("FROM {name}"), &platform::of_stage(&state.config));
     let inputs = vec![state.root, files];
     let root = shared.nodes.push(Node { op: Op::Copy(op), inputs, span, display, stage: Some(index) });
     state.root = root;

@@ -10,12 +10,14 @@ mod epoch;
 mod git;
 mod graph;
 mod history;
+mod join;
 mod lower;
 mod mode;
 mod mount;
 pub(crate) mod observation;
 mod op;
 mod options;
+mod platform;
 mod port;
 mod problems;
 mod quote;
@@ -32,7 +34,8 @@ mod unset;
 
 pub use epoch::{Epoch, epoch};
 pub use git::GitSource;
-pub use graph::{Node, NodeId, Plan, Settings};
+pub use graph::{Node, NodeId, Plan, PlannedImage, Settings};
+pub use join::join;
 pub use lower::lower;
 pub(crate) use lower::observe;
 pub use mode::{Change, FileKind, Mode, Operator};
@@ -41,7 +44,7 @@ pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,
     RunOp, Script, WorkdirOp,
 };
-pub use options::{ContextKind, KnownEpoch, Options, PROXY_ARGS, Selection};
+pub use options::{ContextKind, KnownEpoch, Options, PROXY_ARGS, Selection, StepNames};
 pub use problems::problems;
 pub use stages::{BaseRequest, Bases};
 pub use unset::Unset;

@@ -16,6 +16,16 @@ pub enum Selection {
     All,
 }
 
+/// How steps are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepNames {
+    /// By stage and place: `[build 2/5] RUN make`.
+    #[default]
+    Plain,
+    /// With the platform in front, as several are built: `[linux/amd64 build 2/5] RUN make`.
+    WithPlatform,
+}
+
 /// What a name of `--build-context` stands for, as far as that decides the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContextKind {
@@ -50,6 +60,8 @@ pub struct Options {
     pub unset: Vec<Unset>,
     /// Which stages are planned.
     pub selection: Selection,
+    /// How steps are called.
+    pub step_names: StepNames,
     /// What `SOURCE_DATE_EPOCH` stands for, once that is known: see [`Options::with_epoch`].
     pub epoch: Option<KnownEpoch>,
 }
@@ -70,6 +82,7 @@ impl Options {
             named_contexts: BTreeMap::new(),
             unset: Vec::new(),
             selection: Selection::default(),
+            step_names: StepNames::default(),
             epoch: None,
         }
     }

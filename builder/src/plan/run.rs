@@ -34,7 +34,7 @@ impl StageLowering<'_, '_> {
         let mounts: Vec<Option<Mount>> = run.mounts.iter().map(|flag| self.mount(flag)).collect();
         let mounts: Vec<Mount> = mounts.into_iter().collect::<Option<_>>()?;
         let shown = self.shown_run(&format!("{}{}", statement.line, command.summary), &mounts);
-        let display = self.progress.next(&shown);
+        let display = self.next_name(&shown);
         let created_by = history::marked(&format!("RUN {}", self.with_args(&command.argv)));
         let inputs = mounts.iter().filter_map(|mount| mount.kind.node()).collect();
         let op = RunOp {

@@ -8,7 +8,8 @@ use super::chain::Nodes;
 use super::graph::{Node, NodeId};
 use super::observation::{Fact, Observation};
 use super::op::Op;
-use super::options::Options;
+use super::options::{Options, StepNames};
+use super::platform;
 use super::scope::word_error;
 use super::stages::{Bases, Stages};
 use crate::diagnostic::Diagnostic;
@@ -68,6 +69,8 @@ pub(super) struct StageLowering<'s, 'a> {
 pub(super) struct Progress {
     /// The stage's name; empty if it is the only one.
     pub(super) name: String,
+    /// Whether names begin with a platform.
+    pub(super) platforms: StepNames,
     pub(super) total: usize,
     pub(super) done: usize,
     /// `ONBUILD ` while triggers are lowered.
@@ -75,12 +78,13 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The name of the next node, which does `what`.
-    pub(super) fn next(&mut self, what: &str) -> String {
+    /// The name of the next node, which does `what` on a platform.
+    pub(super) fn next(&mut self, what: &str, platform: &str) -> String {
         self.done += 1;
         let width = self.total.to_string().len();
+        let platform = if self.platforms == StepNames::Plain { String::new() } else { format!("{platform} ") };
         let name = if self.name.is_empty() { String::new() } else { format!("{} ", self.name) };
-        format!("[{name}{:width$}/{}] {}{what}", self.done, self.total, self.prefix)
+        format!("[{platform}{name}{:width$}/{}] {}{what}", self.done, self.total, self.prefix)
     }
 }
 
@@ -163,6 +167,12 @@ impl StageLowering<'_, '_> {
             Some((keyword, rest)) => format!("{} {rest}", keyword.to_uppercase()),
             None => text.to_uppercase(),
         }
+    }
+
+    /// The name of the next node, which does `what`.
+    pub(super) fn next_name(&mut self, what: &str) -> String {
+        let platform = platform::of_step(&self.state.config, &self.state.env);
+        self.progress.next(what, &platform)
     }
 
     /// Adds a node that changes the stage's root.

@@ -19,7 +19,7 @@ use dhow_builder::source::SourceFile;
 use dhow_builder::{
     BuildContext, BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, Checkout, ContextDate,
     DownloadRequest, Downloaded, Event, EventSink, Finish, GitCommit, GitRequest, ImageSource, NamedContexts,
-    PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build,
+    PullPolicy, RemoteSource, ResolvedImage, RunDefaults, SourceError, build, build_platforms,
 };
 use dhow_layer_store::oci::{ContainerConfig, ImageConfig, ImageId, MediaType, Platform, Raw, Reference};
 use dhow_layer_store::{LayerId, Root, Stack, Store, StoreOptions};
@@ -169,6 +169,20 @@ impl Site {
 
     /// Builds `dockerfile` with the context as it is.
     pub fn try_build(&self, dockerfile: &str) -> Result<Built, BuildError> {
+        self.build_with(dockerfile, build)
+    }
+
+    /// The same for several platforms.
+    pub fn try_build_platforms(&self, dockerfile: &str, platforms: &[&str]) -> Result<Vec<Built>, BuildError> {
+        let platforms: Vec<Platform> = platforms.iter().map(|platform| platform.parse().unwrap()).collect();
+        self.build_with(dockerfile, |request, env| build_platforms(request, &platforms, env))
+    }
+
+    fn build_with<T>(
+        &self,
+        dockerfile: &str,
+        build: impl FnOnce(&BuildRequest<'_>, BuildEnv<'_>) -> Result<T, BuildError>,
+    ) -> Result<T, BuildError> {
         self.events.lock().unwrap().clear();
         let ignore = fs::read(self.context.path().join(".dockerignore")).unwrap_or_default();
         let ignore = IgnoreRules::parse(&SourceFile::new(".dockerignore", ignore)).unwrap();
@@ -184,17 +198,8 @@ impl Site {
             run: &self.run,
             finish: self.finish,
         };
-        build(
-            &request,
-            BuildEnv {
-                store: &self.store,
-                images: self,
-                remote: self,
-                contexts: self,
-                events: self,
-                cancel: &self.cancel,
-            },
-        )
+        let (store, events, cancel) = (&self.store, self, &self.cancel);
+        build(&request, BuildEnv { store, images: self, remote: self, contexts: self, events, cancel })
     }
 
     /// Builds, and fails the test with the whole error otherwise.

@@ -100,7 +100,7 @@ pub(crate) struct BuildArgs {
     /// How progress is shown
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) progress: Option<ProgressKind>,
-    /// Write the image's id to a file
+    /// Write the image's id to a file; for several platforms the digest of their index
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
     /// Write what was built to a file, as JSON
@@ -109,12 +109,13 @@ pub(crate) struct BuildArgs {
     /// Set a label of the image
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub(crate) labels: Vec<String>,
-    /// Print only the image's id
+    /// Print only the image's id; for several platforms the digest of their index
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Platform of the image, such as linux/amd64; several, separated by commas, give an image each under one name
-    #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
+    /// Platform of the image, such as linux/amd64; several, separated by commas, are built at the same time and give an
+    /// image each, below one index
+    #[arg(long = "platform", env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platforms: Vec<String>,
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,
@@ -122,7 +123,8 @@ pub(crate) struct BuildArgs {
     /// BuildKit's keys; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub(crate) outputs: Vec<String>,
-    /// Annotate the image's manifest: `[manifest:]NAME=VALUE`
+    /// Annotate the image: `[LEVEL[,LEVEL]:]NAME=VALUE`, where a level is `manifest`, `manifest-descriptor` (both also for
+    /// one platform: `manifest[linux/amd64]`), `index` or `index-descriptor`
     #[arg(long = "annotation", value_name = "ANNOTATION")]
     pub(crate) annotations: Vec<String>,
     /// Make one layer of those that this build adds, or of all
@@ -136,7 +138,7 @@ pub(crate) struct BuildArgs {
     /// Build again without the cache, and fail if the image differs; name the first file that does
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Fail if the image's layers are larger, uncompressed; name the lines that weigh most
+    /// Fail if the image's layers are larger, uncompressed (300m, 1.5GB, 256MiB); name the lines that weigh most
     #[arg(long, value_name = "SIZE")]
     pub(crate) size_limit: Option<String>,
     /// Push the image to the registries of its names when it is built
@@ -164,7 +166,8 @@ pub(crate) struct BuildArgs {
     /// Give RUN --mount=type=secret a file or a variable: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`
+    /// Give RUN --mount=type=ssh an agent: `default`, `ID=SOCKET`, or `ID=KEYFILE[,KEYFILE]`; repositories are fetched by SSH with
+    /// the keys of `default`
     #[arg(long, value_name = "AGENT")]
     pub(crate) ssh: Vec<String>,
     /// Add a line to /etc/hosts of RUN

@@ -152,6 +152,9 @@ pub(crate) struct SaveArgs {
     /// Write to a file, not to standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Of an image for several platforms, save that for this one alone
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
 }
 
 /// `dhow load`

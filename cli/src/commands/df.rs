@@ -73,7 +73,7 @@ fn images(app: &App) -> anyhow::Result<Sum> {
     for image in images {
         let mut size = 0;
         for layer in image.layers.iter().filter(|layer| seen.insert((*layer).clone())) {
-            size += store.layer(layer)?.size()?;
+            size += store.layer_size(layer)?;
         }
         sum.add(size, used.contains(&image.id));
     }

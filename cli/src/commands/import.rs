@@ -77,5 +77,5 @@ fn changed(changes: &[String], platform: &Platform) -> anyhow::Result<ContainerC
             .hint("give CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR or the like; for RUN and COPY use `dhow build`")
             .into());
     }
-    Ok(plan.config.config)
+    Ok(plan.images.into_iter().next().map(|image| image.config.config).unwrap_or_default())
 }

@@ -24,6 +24,8 @@ fn converse(input: &mut dyn BufRead, output: &mut dyn Write, prompt: &str) -> an
         output.flush()?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
+            // What comes next shall not stand behind the prompt.
+            output.write_all(if prompt.is_empty() { b"" } else { b"\n" })?;
             return Ok(Exit::Program(code));
         }
         let words = split(&line);
@@ -123,6 +125,9 @@ mod tests {
         let text = String::from_utf8(output).unwrap();
         assert_eq!(exit, Exit::Program(3));
         assert!(text.starts_with("> file\nsub/\n> content\n> /no/such/program: "), "{text}");
+        let mut output = Vec::new();
+        assert_eq!(converse(&mut &b""[..], &mut output, "> ").unwrap(), Exit::Program(0));
+        assert_eq!(output, b"> \n");
         assert_eq!(converse(&mut &b"/no/such\n"[..], &mut Vec::new(), "").unwrap(), Exit::Program(127));
     }
 }

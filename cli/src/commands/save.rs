@@ -1,15 +1,14 @@
 //! `dhow save`: writes images to one archive, which is a docker-archive and an OCI layout.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use dhow_layer_store::Store;
-use dhow_layer_store::archive;
-use dhow_layer_store::oci::{ImageId, Reference};
+use dhow_layer_store::archive::{self, Selected};
+use dhow_layer_store::oci::{ImageId, Platform};
+use dhow_layer_store::{Found, Store};
 use tempfile::NamedTempFile;
 
 use crate::app::App;
@@ -18,7 +17,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::problem::Problem;
 use crate::ui::{self, Mode};
-use crate::wiring::{archive_events, fetch_layers};
+use crate::wiring::{archive_events, fetch_layers, missing_platform};
 
 /// How long cleaning up may take after an interrupt.
 const GRACE: Duration = Duration::from_secs(5);
@@ -26,8 +25,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs the command.
 pub(crate) fn run(app: &App, args: &SaveArgs) -> anyhow::Result<Exit> {
     let store = app.store()?;
-    let images = chosen(&store, &args.images)?;
-    for (_, image) in &images {
+    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+    let images = chosen(&store, &args.images, platform.as_ref())?;
+    for image in images.iter().flat_map(|selected| &selected.images) {
         fetch_layers(app, &store.image(image)?, Mode::automatic())?;
     }
     let interrupt = Interrupt::watch(GRACE, || ())?;
@@ -48,20 +48,31 @@ pub(crate) fn run(app: &App, args: &SaveArgs) -> anyhow::Result<Exit> {
 }
 
 /// The images with the names to save them under, in the order in which they were first named: a name stands for
-/// itself, an id for the image without names.
-fn chosen(store: &Store, names: &[String]) -> anyhow::Result<Vec<(Vec<Reference>, ImageId)>> {
-    let mut images: Vec<(Vec<Reference>, ImageId)> = Vec::new();
-    let mut places: BTreeMap<ImageId, usize> = BTreeMap::new();
+/// itself and for its images for all platforms, or for `platform`; an id for the image without names.
+fn chosen(store: &Store, names: &[String], platform: Option<&Platform>) -> anyhow::Result<Vec<Selected>> {
+    let mut chosen: Vec<Selected> = Vec::new();
     for name in names {
         let found = store.require(name)?;
-        let place = *places.entry(found.image).or_insert(images.len());
-        if place == images.len() {
-            images.push((Vec::new(), found.image));
-        }
+        let (images, index) = match (platform, &found.reference) {
+            (Some(platform), _) => (vec![for_platform(store, (name, &found), platform)?], None),
+            (None, Some((_, target))) => (target.in_order(), target.manifest.clone()),
+            (None, None) => (vec![found.image], None),
+        };
+        let index = index.filter(|_| images.len() > 1);
         let tagged = found.reference.map(|(name, _)| name).filter(|name| name.tag().is_some());
-        images[place].0.extend(tagged);
+        match chosen.iter_mut().find(|selected| selected.images == images) {
+            Some(known) => known.names.extend(tagged),
+            None => chosen.push(Selected { names: tagged.into_iter().collect(), images, index }),
+        }
     }
-    Ok(images)
+    Ok(chosen)
+}
+
+fn for_platform(store: &Store, (name, found): (&str, &Found), platform: &Platform) -> anyhow::Result<ImageId> {
+    match store.image_for(found, platform)? {
+        Some(image) => Ok(image.id),
+        None => Err(missing_platform(store, (name, found), platform)?.into()),
+    }
 }
 
 /// Writes beside `path` first, so that an archive which broke off never stands there. What is no regular file, such

@@ -64,6 +64,16 @@ pub(crate) fn elapsed(duration: std::time::Duration) -> String {
 
 /// Bytes meant by text such as `512m`, `1.5GiB` or `1000` (units are binary, as in docker's limits).
 pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    parse_scaled(text, 1024.0)
+}
+
+/// Bytes meant by text such as `300m` or `1.5GB`, with the units that [`size`] shows; `MiB` and its like are binary.
+pub(crate) fn parse_shown_size(text: &str) -> Option<u64> {
+    let is_binary = text.trim().to_ascii_lowercase().ends_with("ib");
+    parse_scaled(text, if is_binary { 1024.0 } else { 1000.0 })
+}
+
+fn parse_scaled(text: &str, unit_size: f64) -> Option<u64> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -76,7 +86,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
         _ => return None,
     };
     let value: f64 = number.parse().ok()?;
-    Some((value * 1024f64.powi(power)) as u64)
+    Some((value * unit_size.powi(power)) as u64)
 }
 
 /// Seconds meant by a Go duration such as `1h30m`, `500ms` or `10s`.

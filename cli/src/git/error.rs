@@ -1,11 +1,13 @@
 //! What can go wrong with a repository of another machine.
 
+use crate::ssh::SshError;
+
 /// Why a repository's files cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// Its transport needs another program.
-    #[error("`{0}` is reached by SSH, which dhow does not speak")]
-    Ssh(String),
+    /// There is no way to it by SSH.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
     /// Its transport is none that dhow knows.
     #[error("`{0}` is no address of a repository that dhow can reach")]
     Address(String),
@@ -78,15 +80,14 @@ impl GitError {
     /// What the user can do about it, where that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Ssh(_) => {
-                "write its `https://` address; `--secret id=GIT_AUTH_TOKEN,src=FILE` opens private repositories"
-            }
+            Self::Ssh(error) => return error.hint(),
             Self::Connection { .. } | Self::Silent | Self::Stream(_) => {
                 "check the address, and the network between this machine and the server"
             }
             Self::NoGitServer(_) => "check the address; a server that only has a repository's files cannot be asked",
             Self::NoCommit { .. } => "check the commit's name; name its branch or tag where the server hides it",
             Self::NoReference { .. } => "check its spelling, or name a commit with all its 40 digits",
+            Self::Refused(_) => "check the repository's address, and that you may read it",
             Self::NoDirectory(_) => "what follows the colon in `#ref:directory` is a directory of the repository",
             _ => return None,
         };

@@ -50,10 +50,13 @@ pub(super) fn resolve(parent: &str, url: &str) -> String {
             rest = next;
         } else if let Some(next) = rest.strip_prefix("../") {
             rest = next;
-            let cut = base.rfind('/').filter(|at| *at > start).unwrap_or(base.len());
-            base = &base[..cut];
+            // Of `host:path` the path ends at the colon.
+            let is_short = start == 0 && base.contains(':') && !base.contains('/');
+            let cut = base.rfind(if is_short { ':' } else { '/' }).filter(|at| *at > start).unwrap_or(base.len());
+            base = &base[..cut + usize::from(is_short && !base.ends_with(':'))];
         } else {
-            return format!("{base}/{rest}");
+            let slash = if base.ends_with(':') { "" } else { "/" };
+            return format!("{base}{slash}{rest}");
         }
     }
 }
@@ -79,6 +82,9 @@ mod tests {
             ("https://e.com/a/b.git/", "../../x/c", "https://e.com/x/c"),
             ("git://e.com/b", "./c", "git://e.com/b/c"),
             ("https://e.com/b", "../../../c", "https://e.com/c"),
+            ("git@e.com:a/b.git", "../c.git", "git@e.com:a/c.git"),
+            ("git@e.com:a/b.git", "../../x/c.git", "git@e.com:x/c.git"),
+            ("git@e.com:b.git", "../c.git", "git@e.com:c.git"),
             ("https://e.com/b", "https://f.com/c", "https://f.com/c"),
         ] {
             assert_eq!(resolve(parent, url), expected);

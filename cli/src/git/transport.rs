@@ -1,4 +1,4 @@
-//! Connections to git's servers: over HTTP, where each request stands alone, or with `git daemon`.
+//! Connections to git's servers: over HTTP, where each request stands alone, with `git daemon`, or by SSH.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,6 +9,7 @@ use dhow_registry_client::WebRequest;
 use super::error::GitError;
 use super::greeting::{Advertisement, Greeting};
 use super::pkt_line;
+use crate::ssh::{SshAddress, SshStream};
 use crate::wiring::Remote;
 
 /// How long nothing may come from a daemon.
@@ -30,6 +31,7 @@ pub(super) struct Address<'a> {
 pub(super) enum Transport<'a> {
     Web { remote: &'a Remote, base: String, authorization: Option<String>, version: Option<(&'static str, &'a str)> },
     Daemon { stream: TcpStream, host: String },
+    Ssh { stream: Box<SshStream>, host: String },
 }
 
 impl<'a> Transport<'a> {
@@ -39,9 +41,23 @@ impl<'a> Transport<'a> {
         match url.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
             Some((scheme, _)) if matches!(scheme.as_str(), "http" | "https") => Self::open_web(address),
             Some((scheme, rest)) if scheme == "git" => Ok(Self::open_daemon(rest)?),
-            Some((scheme, _)) if scheme == "ssh" => Err(GitError::Ssh(without_secret(url)).into()),
-            None if url.contains('@') => Err(GitError::Ssh(url.to_owned()).into()),
-            _ => Err(GitError::Address(without_secret(url)).into()),
+            _ => match SshAddress::parse(url) {
+                Some(place) => Ok(Self::open_ssh(address, &place)?),
+                None => Err(GitError::Address(without_secret(url)).into()),
+            },
+        }
+    }
+
+    fn open_ssh(address: &Address<'a>, place: &SshAddress) -> Result<(Self, Greeting), GitError> {
+        let mut stream = address.remote.ssh().serve(place, ("GIT_PROTOCOL", "version=2"))?;
+        let host = format!("{}:{}", place.host, place.port);
+        match Greeting::read(&mut stream, &without_secret(address.url)) {
+            Ok(greeting) => Ok((Self::Ssh { stream: Box::new(stream), host }, greeting)),
+            // What the server's command says to people tells more than that it has said nothing else.
+            Err(error) => match stream.errors() {
+                words if words.is_empty() => Err(error),
+                words => Err(GitError::Refused(words)),
+            },
         }
     }
 
@@ -96,6 +112,11 @@ impl<'a> Transport<'a> {
                 stream.write_all(request).map_err(failed)?;
                 Ok(Box::new(stream))
             }
+            Self::Ssh { stream, host } => {
+                let failed = |source| GitError::Connection { action: "write to", host: host.clone(), source };
+                stream.write_all(request).map_err(failed)?;
+                Ok(Box::new(stream))
+            }
         }
     }
 
@@ -113,7 +134,7 @@ impl<'a> Transport<'a> {
                 (Some(tag), _) => Ok(tag.id.clone()),
                 // Where each request stands alone a reference can have moved since, so that servers look further.
                 (None, Self::Web { .. }) => Ok(id.to_owned()),
-                (None, Self::Daemon { .. }) => Err(GitError::NotGivenByName(id.to_owned())),
+                (None, Self::Daemon { .. } | Self::Ssh { .. }) => Err(GitError::NotGivenByName(id.to_owned())),
             },
         }
     }
@@ -128,6 +149,7 @@ pub(super) fn origin(address: &str) -> &str {
 
 /// The address without `user:password@`.
 pub(super) fn without_secret(address: &str) -> String {
+    // Before the `@` of `user@host:path` and of SSH stands no secret, but who logs in.
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))

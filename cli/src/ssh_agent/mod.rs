@@ -6,7 +6,7 @@
 mod key;
 mod key_file;
 mod remainder;
-mod wire;
+pub(crate) mod wire;
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;

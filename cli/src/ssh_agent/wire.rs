@@ -2,10 +2,10 @@
 
 /// Reads fields one after the other; `None` once something is missing.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
@@ -16,25 +16,29 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over `prefix`, which must be there.
-    pub(super) fn expect(&mut self, prefix: &[u8]) -> Option<()> {
+    pub(crate) fn expect(&mut self, prefix: &[u8]) -> Option<()> {
         (self.take(prefix.len())? == prefix).then_some(())
     }
 
-    pub(super) fn number(&mut self) -> Option<u32> {
+    pub(crate) fn number(&mut self) -> Option<u32> {
         Some(u32::from_be_bytes(self.take(4)?.try_into().ok()?))
     }
 
-    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        Some(self.take(1)?[0])
+    }
+
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
         self.take(length as usize)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.string()?).ok()
     }
 
     /// An integer that is not negative, without zeros in front.
-    pub(super) fn integer(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn integer(&mut self) -> Option<&'a [u8]> {
         let bytes = self.string()?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         Some(&bytes[zeros..])
@@ -43,27 +47,27 @@ impl<'a> Reader<'a> {
 
 /// Writes fields one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn byte(mut self, byte: u8) -> Self {
+    pub(crate) fn byte(mut self, byte: u8) -> Self {
         self.0.push(byte);
         self
     }
 
-    pub(super) fn number(mut self, number: u32) -> Self {
+    pub(crate) fn number(mut self, number: u32) -> Self {
         self.0.extend_from_slice(&number.to_be_bytes());
         self
     }
 
-    pub(super) fn string(self, bytes: &[u8]) -> Self {
+    pub(crate) fn string(self, bytes: &[u8]) -> Self {
         let mut written = self.number(bytes.len() as u32);
         written.0.extend_from_slice(bytes);
         written
     }
 
     /// An integer that is not negative: a zero goes before a first bit that is set.
-    pub(super) fn integer(self, bytes: &[u8]) -> Self {
+    pub(crate) fn integer(self, bytes: &[u8]) -> Self {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         let bytes = &bytes[zeros..];
         match bytes.first() {
@@ -72,7 +76,13 @@ impl Writer {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    /// Bytes as they are.
+    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
 }

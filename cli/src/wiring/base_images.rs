@@ -39,10 +39,10 @@ impl BaseImages {
     }
 
     fn local(&self, reference: &Reference, platform: &Platform) -> dhow_layer_store::Result<Option<Image>> {
-        let mut found = self.store.find(&reference.to_string())?;
+        let mut found = self.store.find_and_lease(&reference.to_string())?;
         if found.is_none() && reference.tag() == Some("latest") && reference.digest().is_none() {
             // `FROM 4f1c2d…` means an id, which a reference cannot tell from a name.
-            found = self.store.find(&reference.familiar_name())?.filter(|found| found.reference.is_none());
+            found = self.store.find_and_lease(&reference.familiar_name())?.filter(|found| found.reference.is_none());
         }
         let Some(found) = found else { return Ok(None) };
         self.store.image_for(&found, platform)

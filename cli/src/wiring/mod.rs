@@ -16,7 +16,7 @@ pub(crate) use archive::archive_events;
 pub(crate) use base_images::BaseImages;
 pub(crate) use budget::{Budget, BuildUse};
 pub(crate) use client::client_options;
-pub(crate) use image::image_for;
+pub(crate) use image::{image_for, missing_platform};
 pub(crate) use network::Network;
 pub(crate) use own_shell::own_shell;
 pub(crate) use pull::{Direction, fetch_layers, pull, transfer, transfer_with};

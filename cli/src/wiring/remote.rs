@@ -1,6 +1,7 @@
 //! Files from the network for the builder, over the connections of the registry client.
 
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -13,6 +14,10 @@ use super::client::client_options;
 use super::network::Network;
 use crate::app::App;
 use crate::git::{Git, GitError};
+use crate::ssh::SshAccess;
+
+/// The hosts that all users of this machine know.
+const KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 
 /// A server's answer as a stream.
 pub(crate) struct Answer {
@@ -52,18 +57,27 @@ pub(crate) struct Remote {
     options: ClientOptions,
     /// Where packs of git are while they are read.
     store: Store,
+    ssh: SshAccess,
     /// Made for the first file that is asked for.
     made: Mutex<Option<Arc<(Network, Client)>>>,
 }
 
 impl Remote {
-    /// The machines that `app` can reach.
+    /// The machines that `app` can reach, by SSH with the keys of `agent`.
     ///
     /// # Errors
     /// A setting is wrong.
-    pub(crate) fn new(app: &App) -> anyhow::Result<Self> {
+    pub(crate) fn new(app: &App, agent: Option<&Path>) -> anyhow::Result<Self> {
         let (options, store) = (client_options(app)?, app.store()?);
-        Ok(Self { options, store, made: Mutex::default() })
+        let own = app.environment.home().map(|home| home.join(".ssh/known_hosts"));
+        let known_hosts = own.into_iter().chain([PathBuf::from(KNOWN_HOSTS)]).collect();
+        let ssh = SshAccess { agent: agent.map(Path::to_owned), known_hosts };
+        Ok(Self { options, store, ssh, made: Mutex::default() })
+    }
+
+    /// The way to machines by SSH.
+    pub(crate) fn ssh(&self) -> &SshAccess {
+        &self.ssh
     }
 
     /// Writes the file that `request` names to `into`, as it comes.

@@ -41,6 +41,33 @@ fn the_budget_holds_over_many_builds() {
 }
 
 #[test]
+fn the_budget_counts_cache_mounts_and_images_that_lost_their_name() {
+    need!(skip::root());
+    let dhow = Dhow::new();
+    need!(import_busybox(&dhow));
+    let before = kilobytes(&dhow.store());
+    let build = |name: &str, step: &str| {
+        let folder = context(&dhow, "mounts", &[("Dockerfile", &format!("FROM {BUSYBOX}\nRUN {step}\n"))]);
+        dhow.ok(["build", "-q", "-t", name, "--keep-storage", "5m", text(&folder)]);
+        kilobytes(&dhow.store()) - before
+    };
+    for number in 0..5 {
+        let write = format!("head -c 2000000 /dev/zero > /c/{number}");
+        let taken = build("mounting", &format!("--mount=type=cache,id={},target=/c {write}", number / 2));
+        assert!(taken < 5 * 1024 + 500, "{taken} kB after mount {number}");
+    }
+    let growing = build("mounting", "--mount=type=cache,id=2,target=/c head -c 9000000 /dev/zero > /c/big");
+    assert!(growing < 500, "one that outgrows the budget goes with the build that let it: {growing} kB");
+    for number in 0..6 {
+        let taken = build("renamed", &format!("head -c 2000000 /dev/urandom > /big # {number}"));
+        // The image that has the name is not the cache's.
+        assert!(taken < 7 * 1024 + 500, "{taken} kB after image {number}");
+    }
+    let images = dhow.ok(["images", "-a", "-q"]).lines().count();
+    assert!((3..6).contains(&images), "{images}");
+}
+
+#[test]
 fn the_cache_is_listed_measured_and_pruned() {
     need!(skip::root());
     let dhow = Dhow::new();

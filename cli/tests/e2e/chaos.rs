@@ -1,5 +1,6 @@
-//! Builds that are killed at random moments, one alone or one of two that share steps: afterwards dhow builds the right
-//! image, and neither mounts nor control groups nor processes nor staged files are left.
+//! Builds that are killed at random moments, one alone or one of two that share steps, with a budget that is exceeded and a
+//! prune beside them that is killed too: afterwards dhow builds the right image, and neither mounts nor control groups nor
+//! processes nor staged files are left.
 //!
 //! `DHOW_CHAOS_ROUNDS=300` runs the long form. The seed is printed; `DHOW_CHAOS_SEED` repeats a run as far as the
 //! machine's own timing lets it.
@@ -18,6 +19,8 @@ const ROUNDS: u64 = 20;
 /// After so many rounds the cache is emptied, so that every step is executed again.
 const PRUNE_EVERY: u64 = 8;
 const FILES: usize = 40;
+/// Less than the steps take, so that builds sweep at their ends.
+const SMALL_BUDGET: &str = "200k";
 /// In the environment of every process of the test's builds.
 const MARK: &str = "DHOW_CHAOS_MARK";
 
@@ -39,6 +42,8 @@ struct Chaos {
     mark: String,
     /// Options that make control groups, where these can be made.
     limits: &'static [&'static str],
+    /// The builds' budget, if they have one.
+    budget: &'static str,
     killed: Vec<u32>,
 }
 
@@ -80,12 +85,22 @@ impl Chaos {
 
     fn start(&self, folder: &Path, name: &str) -> Child {
         let mut command = self.dhow.command(["build", "--progress=plain", "-t", name]);
+        if !self.budget.is_empty() {
+            command.args(["--keep-storage", self.budget]);
+        }
         command.args(self.limits).arg(folder).env(MARK, &self.mark).stdout(Stdio::null());
         command.stderr(fs::File::create(self.log(name)).expect("a log")).spawn().expect("dhow starts")
     }
 
     fn log(&self, name: &str) -> PathBuf {
         self.dhow.folder().join(format!("log-{name}"))
+    }
+
+    /// A prune that takes away whatever the builds do not use at the moment.
+    fn start_prune(&self) -> Child {
+        let mut command = self.dhow.command(["cache", "prune", "--all", "--force"]);
+        command.env(MARK, &self.mark).stdout(Stdio::null());
+        command.stderr(fs::File::create(self.log("prune")).expect("a log")).spawn().expect("dhow starts")
     }
 
     fn kill(&mut self, child: &mut Child) {
@@ -156,14 +171,21 @@ fn round(chaos: &mut Chaos, seed: u64, random: &mut Random) {
     all.extend([("Dockerfile", dockerfile.as_str()), ("seed", content.as_str())]);
     let folder = context(&chaos.dhow, "chaos", &all);
     let delay = Duration::from_millis(random.below(450));
+    chaos.budget = ["", SMALL_BUDGET][random.below(2) as usize];
     let mut first = chaos.start(&folder, "first");
+    let mut prune = (random.below(3) == 0).then(|| {
+        std::thread::sleep(delay / 2);
+        chaos.start_prune()
+    });
     if random.below(2) == 0 {
         std::thread::sleep(delay);
         chaos.kill(&mut first);
+        prune.iter_mut().for_each(|prune| chaos.kill(prune));
     } else {
         let mut second = chaos.start(&folder, "second");
         std::thread::sleep(delay);
         chaos.kill(&mut first);
+        prune.iter_mut().for_each(|prune| chaos.finish("prune", prune));
         chaos.finish("second", &mut second);
         chaos.check_image("second", seed);
     }
@@ -180,7 +202,7 @@ fn run(dhow: Dhow, (limits, usual_rounds): (&'static [&'static str], u64)) {
     let rounds = number_from("DHOW_CHAOS_ROUNDS").unwrap_or(usual_rounds);
     eprintln!("DHOW_CHAOS_SEED={start} DHOW_CHAOS_ROUNDS={rounds}");
     let mark = format!("{}-{start}", std::process::id());
-    let mut chaos = Chaos { dhow, mark, limits, killed: Vec::new() };
+    let mut chaos = Chaos { dhow, mark, limits, budget: "", killed: Vec::new() };
     let (mut random, began) = (Random(start), Instant::now());
     for seed in 1..=rounds {
         round(&mut chaos, seed, &mut random);

@@ -66,7 +66,7 @@ fn references_directories_and_checksums() {
         assert!(error.contains(reason) && error.contains("Dockerfile:2"), "{error}");
     }
     let error = dhow.fails(["build", text(&dockerfile(&dhow, "ADD git@example.com:a/b.git /src"))]);
-    assert!(error.contains("SSH") && error.contains("https://"), "{error}");
+    assert!(error.contains("wants an SSH key") && error.contains("--ssh default"), "{error}");
 }
 
 #[test]

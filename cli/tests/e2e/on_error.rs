@@ -1,24 +1,25 @@
 //! `--on-error`: a look at the sandbox of a step that failed.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
 
 use crate::context::{BUSYBOX, context, import_busybox, text};
-use crate::dhow::{Dhow, Finished};
+use crate::dhow::Dhow;
 use crate::skip::need;
+use crate::terminal::{Left, Terminal};
 
-/// Builds with `--on-error=shell`, and types `lines` into the shell.
-fn with_shell(dhow: &Dhow, folder: &Path, lines: &str) -> Finished {
+/// Builds with `--on-error=shell` on a terminal, and types into the shell.
+fn with_shell(dhow: &Dhow, folder: &Path, keys: &str) -> Left {
     let secret = dhow.folder().join("token");
     std::fs::write(&secret, "s3cret").expect("writes");
     dhow.hand_over(&secret);
     let secret = format!("id=token,src={}", text(&secret));
-    let mut command = dhow.command(["build", "--progress=plain", "--on-error=shell", "--secret", &secret]);
-    command.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("dhow starts");
-    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("types");
-    Finished::from(child.wait_with_output().expect("dhow ends"))
+    let mut command = dhow.command(["build", "--progress=tty", "--on-error=shell", "--secret", &secret]);
+    command.arg(folder).env("TERM", "xterm");
+    let terminal = Terminal::run(&command, (120, 40));
+    // The prompt is the shell's sign that it listens.
+    terminal.until(|screen| screen.iter().any(|line| line.ends_with(" $") || line.ends_with(" #")));
+    terminal.type_in(keys);
+    terminal.end()
 }
 
 #[test]
@@ -38,23 +39,47 @@ fn check_shell(dhow: Dhow) {
          RUN --mount=type=secret,id=token,uid=12 --mount=type=cache,target=/cache,uid=12 touch /cache/kept; echo left > /tmp/left; exit 9\n"
     );
     let folder = context(&dhow, "shell", &[("Dockerfile", &dockerfile)]);
-    let lines = "echo $NAME $NUMBER $(pwd) $(id -u) $(cat /tmp/left) $(cat /run/secrets/token) $(ls /cache)\nexit 0\n";
-    let built = with_shell(&dhow, &folder, lines);
-    assert_eq!(built.code, Some(4), "the build fails all the same: {}", built.stderr);
-    assert!(built.stdout.contains("value 7 /work 12 left s3cret kept\n"), "{}\n{}", built.stdout, built.stderr);
-    assert!(built.stderr.contains("exit code 9") && built.stderr.contains("Dockerfile:6"), "{}", built.stderr);
+    let lines =
+        "echo $NAME $NUMBER $(pwd) $(id -u) $(cat /tmp/left) $(cat /run/secrets/token) $(ls /cache)\rstty size\r\x04";
+    let left = with_shell(&dhow, &folder, lines);
+    assert_eq!(left.code, Some(4), "the build fails all the same: {}", left.text());
+    assert!(left.text().contains("\nvalue 7 /work 12 left s3cret kept\n"), "{}", left.text());
+    assert!(left.text().contains("\n40 120\n"), "the shell's terminal is as large: {}", left.text());
+    assert!(left.text().contains("exit code 9") && left.text().contains("Dockerfile:6"), "{}", left.text());
+    assert_eq!(left.cursor, (0, true), "{}", left.text());
     assert_eq!(dhow.ok(["images", "--format", "{{.Repository}}"]), format!("{BUSYBOX}\n"));
 }
 
 #[test]
 fn an_image_without_shell_gets_one() {
-    let dhow = Dhow::new();
+    check_own_shell(Dhow::new());
+}
+
+#[test]
+fn so_does_an_ordinary_users() {
+    check_own_shell(need!(Dhow::as_ordinary_user()));
+}
+
+fn check_own_shell(dhow: Dhow) {
     need!(import_busybox(&dhow));
-    let dockerfile = format!("FROM scratch\nCOPY --from={BUSYBOX} /bin/busybox /bin/false\nRUN [\"/bin/false\"]\n");
+    let dockerfile = format!(
+        "FROM scratch\nCOPY --from={BUSYBOX} /bin/busybox /bin/false\nUSER 1234:77\nWORKDIR /w\n\
+         RUN --mount=type=secret,id=token,uid=1234 [\"/bin/false\"]\n"
+    );
     let folder = context(&dhow, "no-shell", &[("Dockerfile", &dockerfile)]);
-    let built = with_shell(&dhow, &folder, "echo inside; test -e /bin/false && test ! -e /bin/sh && echo as it was\n");
-    assert_eq!(built.code, Some(4), "{}", built.stderr);
-    assert!(built.stdout.contains("inside\nas it was\n"), "{}\n{}", built.stdout, built.stderr);
+    let lines = "echo $(id -u) $(cat /run/secrets/token) $(pwd); test ! -e /bin/sh && echo as it was\rexit 7\r";
+    let left = with_shell(&dhow, &folder, lines);
+    assert_eq!(left.code, Some(4), "{}", left.text());
+    assert!(left.text().contains("\n1234 s3cret /w\nas it was\n"), "{}", left.text());
+}
+
+#[test]
+fn a_shell_needs_somebody_who_types() {
+    let dhow = Dhow::new();
+    let folder = context(&dhow, "nobody", &[("Dockerfile", "FROM scratch\nRUN [\"/bin/false\"]\n")]);
+    let built = dhow.run(["build", "--on-error=shell", text(&folder)]);
+    assert_eq!(built.code, Some(125), "{}", built.stderr);
+    assert!(built.stderr.contains("needs a terminal") && built.stderr.contains("--on-error=keep"), "{}", built.stderr);
 }
 
 #[test]

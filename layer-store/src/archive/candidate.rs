@@ -27,6 +27,39 @@ pub(super) struct Candidate {
     pub(super) names: Vec<Reference>,
 }
 
+/// Images for several platforms that an archive claims to have below one index.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The index and its bytes.
+    pub(super) index: (Descriptor, Vec<u8>),
+    /// Their places among the candidates, in the order of the index.
+    pub(super) images: Vec<usize>,
+    /// The one that the names mean where no platform is asked for.
+    pub(super) first: usize,
+    pub(super) names: Vec<Reference>,
+}
+
+/// All that an archive claims to have.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The images, each config once.
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) groups: Vec<Group>,
+}
+
+impl Contents {
+    /// Whether `name` is one of a group.
+    pub(super) fn is_of_group(&self, name: &Reference) -> bool {
+        self.groups.iter().any(|group| group.names.contains(name))
+    }
+
+    /// Whether the image is in a group that has a name, and has none of its own.
+    pub(super) fn is_in_group(&self, place: usize) -> bool {
+        let holds = |group: &Group| !group.names.is_empty() && group.images.contains(&place);
+        self.candidates[place].names.is_empty() && self.groups.iter().any(holds)
+    }
+}
+
 impl Candidate {
     /// An image of the config in `config`, and the layers that go with it.
     pub(super) fn new(
@@ -58,18 +91,18 @@ impl Candidate {
     }
 }
 
-/// All images that the archive claims to have, by either of its tables of contents; each config once.
-pub(super) fn candidates(spool: &Spool) -> Result<Vec<Candidate>> {
-    let mut found: Vec<Candidate> = Vec::new();
+/// All that the archive claims to have, by either of its tables of contents.
+pub(super) fn contents(spool: &Spool) -> Result<Contents> {
+    let mut found = Contents::default();
     if spool.has("index.json") {
-        super::oci_layout::candidates(spool, &mut found)?;
+        super::oci_layout::contents(spool, &mut found)?;
     }
     if spool.has("manifest.json") {
-        super::docker::candidates(spool, &mut found)?;
+        super::docker::candidates(spool, &mut found.candidates)?;
     } else if !spool.has("index.json") {
         let problem =
             if spool.has("repositories") { ArchiveProblem::BeforeManifests } else { ArchiveProblem::NotAnImage };
         return Err(problem.into());
     }
-    if found.is_empty() { Err(ArchiveProblem::NoImage.into()) } else { Ok(found) }
+    if found.candidates.is_empty() { Err(ArchiveProblem::NoImage.into()) } else { Ok(found) }
 }

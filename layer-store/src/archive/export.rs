@@ -1,4 +1,4 @@
-//! Writing one image with the manifest that it was packed with: as a tar, or as a directory in which an OCI layout may be
+//! Writing one image, or one for each of several platforms, with the manifests that they were packed with: as a tar, or as a directory in which an OCI layout may be
 //! already (image-spec `image-layout.md`).
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use super::event::{Event, Progress};
 use super::oci_layout::{INDEX, LAYOUT, LAYOUT_CONTENT, REF_NAME, blob_name};
 use super::save::{Plan, json};
 use crate::error::{Error, Result};
+use crate::image_index::ImageIndex;
 use crate::oci::{Descriptor, ImageId, Index, Manifest, MediaType, Raw, Reference};
 use crate::portable::Portable;
 use crate::store::Store;
@@ -25,19 +26,35 @@ pub enum Tables {
     Docker,
 }
 
-/// An image as it is to be written.
+/// What is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// An image, by its manifest.
+    Image(ImageId, &'a Raw<Manifest>),
+    /// Images for several platforms, below their index.
+    Index(&'a ImageIndex),
+}
+
+/// An image as it is to be written; all its blobs are in the store.
 #[derive(Debug, Clone, Copy)]
 pub struct Export<'a> {
-    /// The image.
-    pub image: ImageId,
-    /// Its manifest, whose blobs are in the store.
-    pub manifest: &'a Raw<Manifest>,
+    /// The image, or several.
+    pub content: Content<'a>,
     /// Its names.
     pub names: &'a [Reference],
     /// Annotations of its entry in `index.json`.
     pub annotations: &'a BTreeMap<String, String>,
     /// For whom it is.
     pub tables: Tables,
+}
+
+impl Content<'_> {
+    fn manifests(&self) -> Vec<&Raw<Manifest>> {
+        match self {
+            Self::Image(_, manifest) => vec![manifest],
+            Self::Index(index) => index.images.iter().map(|(_, manifest)| manifest).collect(),
+        }
+    }
 }
 
 /// Writes the image as a tar. Memory does not grow with it.
@@ -58,28 +75,41 @@ pub fn export_dir(store: &Store, export: &Export<'_>, directory: &Path, progress
     let mut plan = plan(store, export)?;
     let blobs = directory.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(Error::io("create", &blobs))?;
-    let manifest = export.manifest;
-    for blob in manifest.layers.iter().chain([&manifest.config]) {
-        copy_blob(store, blob, directory, progress)?;
+    for manifest in export.content.manifests() {
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            copy_blob(store, blob, directory, progress)?;
+        }
+        write_document(directory, manifest.bytes())?;
     }
-    let own = Descriptor::of(MediaType::OciManifest, manifest.bytes());
-    write(&directory.join(blob_name(&own)), manifest.bytes())?;
+    if let Content::Index(index) = export.content {
+        write_document(directory, index.document.bytes())?;
+    }
     plan.index.splice(0..0, others(&directory.join(INDEX), &plan.index)?);
     write(&directory.join(LAYOUT), LAYOUT_CONTENT)?;
     write(&directory.join(INDEX), &json(&Index::oci(plan.index))?)
 }
 
 fn plan(store: &Store, export: &Export<'_>) -> Result<Plan> {
-    let media_type = export.manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
-    let mut descriptor = Descriptor::of(media_type, export.manifest.bytes());
-    descriptor.annotations.clone_from(export.annotations);
-    let portable = Portable { descriptor, manifest: export.manifest.clone() };
     let mut plan = Plan::default();
-    plan.add_portable(&portable, &store.image(&export.image)?, export.names);
+    match export.content {
+        Content::Image(image, manifest) => {
+            let media_type = manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
+            let mut descriptor = Descriptor::of(media_type, manifest.bytes());
+            descriptor.annotations.clone_from(export.annotations);
+            let portable = Portable { descriptor, manifest: manifest.clone() };
+            plan.add_portable(&portable, &store.image(&image)?, export.names);
+        }
+        Content::Index(index) => plan.add_index(store, index, (export.names, export.annotations))?,
+    }
     if export.tables == Tables::Oci {
         plan.items.clear();
     }
     Ok(plan)
+}
+
+/// Writes a manifest or an index as a blob.
+fn write_document(directory: &Path, bytes: &[u8]) -> Result<()> {
+    write(&directory.join(blob_name(&Descriptor::of(MediaType::OciManifest, bytes))), bytes)
 }
 
 /// The entries of an index that is there, but for those that `new` replaces: the same image, or the same name.
@@ -137,7 +167,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fs;
 
-    use super::{Export, Tables, export, export_dir};
+    use super::{Content, Export, Tables, export, export_dir};
     use crate::archive::load;
     use crate::import::{ImportOptions, import_dir};
     use crate::oci::{Compression, Index, Reference};
@@ -155,7 +185,7 @@ mod tests {
         let manifest = store.manifest_with(&image, &packing).expect("manifest");
         let names: [Reference; 1] = ["r.example/a:1".parse().expect("name")];
         for tables in [Tables::Oci, Tables::Docker] {
-            let what = Export { image, manifest: &manifest, names: &names, annotations: &noted, tables };
+            let what = Export { content: Content::Image(image, &manifest), names: &names, annotations: &noted, tables };
             let mut tar = Vec::new();
             export(&store, &what, &mut tar, &|_| ()).expect("export");
             let there = TestStore::new();
@@ -170,7 +200,8 @@ mod tests {
         let target = directory.path().join("layout");
         let other: [Reference; 1] = ["r.example/a:2".parse().expect("name")];
         for names in [&names, &other, &names] {
-            let what = Export { image, manifest: &manifest, names, annotations: &noted, tables: Tables::Oci };
+            let what =
+                Export { content: Content::Image(image, &manifest), names, annotations: &noted, tables: Tables::Oci };
             export_dir(&store, &what, &target, &|_| ()).expect("export");
         }
         let index: Index = serde_json::from_slice(&fs::read(target.join("index.json")).expect("index")).expect("JSON");

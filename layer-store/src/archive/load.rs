@@ -7,16 +7,17 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::ArchiveProblem;
-use super::candidate::{Candidate, CandidateLayer, candidates};
+use super::candidate::{Candidate, CandidateLayer, Contents, Group, contents};
 use super::event::{Event, Progress};
 use super::input::decompressed;
 use super::spool::{Member, Spool};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer::HashSink;
-use crate::layer_entry::LayerId;
+use crate::layer_id::LayerId;
 use crate::leases::Leased;
 use crate::oci::{Compression, Descriptor, Digest, ImageId, MediaType, Reference};
+use crate::refs::RefTarget;
 use crate::store::Store;
 
 /// An image that was loaded.
@@ -45,9 +46,22 @@ struct Verified {
 /// refuses.
 pub fn load(store: &Store, input: impl Read, progress: Progress<'_>) -> Result<Vec<Loaded>> {
     let spool = Spool::read(store, input, progress)?;
-    let candidates = candidates(&spool)?;
-    let verified = verify(&candidates, progress)?;
-    candidates.iter().map(|candidate| add(store, candidate, &verified)).collect()
+    let contents = contents(&spool)?;
+    let verified = verify(&contents.candidates, progress)?;
+    let loading = Loading { store, contents: &contents, verified };
+    let added = contents.candidates.iter().map(|candidate| loading.add(candidate)).collect::<Result<Vec<_>>>()?;
+    for group in &contents.groups {
+        loading.name_group(group)?;
+    }
+    let added = added.into_iter().enumerate().filter(|(place, _)| !contents.is_in_group(*place));
+    Ok(added.map(|(_, loaded)| loaded).collect())
+}
+
+/// What is added once it is verified.
+struct Loading<'a> {
+    store: &'a Store,
+    contents: &'a Contents,
+    verified: BTreeMap<Digest, Verified>,
 }
 
 /// Verifies each layer once, several at a time.
@@ -106,22 +120,47 @@ fn verify_layer(layer: &CandidateLayer) -> Result<Verified> {
     Ok(Verified { compression, size })
 }
 
-/// Adds a verified image; its names come last.
-fn add(store: &Store, candidate: &Candidate, verified: &BTreeMap<Digest, Verified>) -> Result<Loaded> {
-    let mut layers = Vec::new();
-    for layer in &candidate.layers {
-        layers.push(add_layer(store, layer, verified[&layer.member.digest])?);
+impl Loading<'_> {
+    /// Adds a verified image; its names come last, but for those of a group.
+    fn add(&self, candidate: &Candidate) -> Result<Loaded> {
+        loop {
+            let (id, manifest) = self.add_image(candidate)?;
+            let mut own = candidate.names.iter().filter(|name| !self.contents.is_of_group(name));
+            match own.try_for_each(|name| self.store.tag(name, &id, manifest.clone())) {
+                // Another process removed the same image just now.
+                Err(Error::ImageNotFound { .. }) => {}
+                result => return result.map(|()| Loaded { id, references: candidate.names.clone() }),
+            }
+        }
     }
-    let manifest = match &candidate.manifest {
-        Some((descriptor, bytes)) => Some(store.put_blob(descriptor.media_type.clone(), bytes)?),
-        None => None,
-    };
-    loop {
-        let id = store.add_image(&candidate.config, candidate.config_type.clone(), &layers, manifest.clone())?;
-        match candidate.names.iter().try_for_each(|name| store.tag(name, &id, manifest.clone())) {
-            // Another process removed the same image just now.
-            Err(Error::ImageNotFound { .. }) => {}
-            result => return result.map(|()| Loaded { id, references: candidate.names.clone() }),
+
+    fn add_image(&self, candidate: &Candidate) -> Result<(ImageId, Option<Descriptor>)> {
+        let mut layers = Vec::new();
+        for layer in &candidate.layers {
+            layers.push(add_layer(self.store, layer, self.verified[&layer.member.digest])?);
+        }
+        let manifest = match &candidate.manifest {
+            Some((descriptor, bytes)) => Some(self.store.put_blob(descriptor.media_type.clone(), bytes)?),
+            None => None,
+        };
+        let config_type = candidate.config_type.clone();
+        let id = self.store.add_image(&candidate.config, config_type, &layers, manifest.clone())?;
+        Ok((id, manifest))
+    }
+
+    /// Gives the images of a group their names.
+    fn name_group(&self, group: &Group) -> Result<()> {
+        let (index, bytes) = &group.index;
+        let index = self.store.put_blob(index.media_type.clone(), bytes)?;
+        loop {
+            let image = |place: &usize| Ok(self.add_image(&self.contents.candidates[*place])?.0);
+            let platforms = group.images.iter().map(image).collect::<Result<Vec<_>>>()?;
+            let target = RefTarget { image: image(&group.first)?, manifest: Some(index.clone()), platforms };
+            match group.names.iter().try_for_each(|name| self.store.tag_as(name, target.clone())) {
+                // Another process removed one of them just now.
+                Err(Error::ImageNotFound { .. }) => {}
+                result => return result,
+            }
         }
     }
 }

@@ -12,15 +12,17 @@ mod load;
 mod oci_layout;
 mod problem;
 mod save;
+#[cfg(test)]
+mod several_tests;
 mod spool;
 #[cfg(test)]
 mod tests;
 
 pub use event::{Event, Progress};
-pub use export::{Export, Tables, export, export_dir};
+pub use export::{Content, Export, Tables, export, export_dir};
 pub use layout_dir::{LayoutPick, image_from_layout};
 pub use load::{Loaded, load};
 pub use problem::ArchiveProblem;
-pub use save::save;
+pub use save::{Selected, save};
 
 pub(crate) use input::decompressed;

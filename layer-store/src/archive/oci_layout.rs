@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::ArchiveProblem;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Contents, Group};
 use super::spool::{Member, Spool};
 use crate::error::Result;
 use crate::oci::{Descriptor, ImageId, Index, Manifest, ManifestKind, Platform, Reference};
@@ -27,7 +27,7 @@ struct Layout {
 }
 
 /// Adds what the index lists to `found`.
-pub(super) fn candidates(spool: &Spool, found: &mut Vec<Candidate>) -> Result<()> {
+pub(super) fn contents(spool: &Spool, found: &mut Contents) -> Result<()> {
     let layout = spool.require(LAYOUT, INDEX)?;
     let version = layout.parse::<Layout>()?.image_layout_version;
     if !version.starts_with("1.") {
@@ -36,11 +36,25 @@ pub(super) fn candidates(spool: &Spool, found: &mut Vec<Candidate>) -> Result<()
     let index: Index = spool.require(INDEX, "the archive")?.parse()?;
     for entry in &index.manifests {
         let names = names(entry)?;
-        let images = Walk { spool, found }.document(entry, INDEX, 0)?;
-        if let Some(named) = choose(images, found) {
-            found[named].add_names(names);
+        let images = Walk { spool, found: &mut found.candidates }.document(entry, INDEX, 0)?;
+        let Some(first) = choose(&images, &found.candidates) else { continue };
+        found.candidates[first].add_names(names.clone());
+        if images.len() > 1 {
+            add_group(spool, (entry, Group { index: (entry.clone(), Vec::new()), images, first, names }), found)?;
         }
     }
+    Ok(())
+}
+
+/// Adds a group, or its names to the one that is there.
+fn add_group(spool: &Spool, (entry, mut group): (&Descriptor, Group), found: &mut Contents) -> Result<()> {
+    if let Some(known) = found.groups.iter_mut().find(|known| known.index.0.digest == entry.digest) {
+        known.names.append(&mut group.names);
+        return Ok(());
+    }
+    let member = spool.require(&blob_name(entry), INDEX)?;
+    group.index = (Descriptor::new(entry.media_type.clone(), entry.digest, member.size), member.read()?);
+    found.groups.push(group);
     Ok(())
 }
 
@@ -50,7 +64,7 @@ pub(super) fn blob_name(descriptor: &Descriptor) -> String {
 }
 
 /// Of the images that a name stands for, the one for this machine; else the first.
-fn choose(images: Vec<usize>, found: &[Candidate]) -> Option<usize> {
+fn choose(images: &[usize], found: &[Candidate]) -> Option<usize> {
     let host = Platform::host();
     let serves = |image: &&usize| found[**image].config.platform().serves(&host);
     images.iter().find(serves).or(images.first()).copied()

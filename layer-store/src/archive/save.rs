@@ -11,8 +11,10 @@ use super::oci_layout::{IMAGE_NAME, INDEX, LAYOUT, LAYOUT_CONTENT, REF_NAME, blo
 use crate::blob::BlobReader;
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::image_index::ImageIndex;
 use crate::layer_entry::Layer;
-use crate::oci::{Compression, Descriptor, Digest, ImageId, Index, MediaType, Reference};
+use crate::oci::{Compression, Descriptor, Digest, ImageId, Index, MediaType, Platform, Reference};
+use crate::packing::Dialect;
 use crate::portable::{Portable, blob_of};
 use crate::store::Store;
 use crate::tarball::{EntryKind, TarEntry, TarWriter};
@@ -42,20 +44,29 @@ pub(super) struct Plan {
     blobs: BTreeMap<Digest, (Descriptor, Source)>,
 }
 
-/// Writes images with their names to one archive. Layers go as the blobs that the images came with, else as plain
-/// tars; each blob once. Memory does not grow with the images.
+/// What is to be saved under some names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The names.
+    pub names: Vec<Reference>,
+    /// The image; of a name for several platforms all of them, in the order of their index.
+    pub images: Vec<ImageId>,
+    /// The index that they are known by.
+    pub index: Option<Descriptor>,
+}
+
+/// Writes images with their names to one archive; several that have one name go below an index. Layers go as the blobs that
+/// the images came with, else as plain tars; each blob once. Memory does not grow with the images.
 ///
 /// # Errors
 /// An image or a blob of it is not in the store or is damaged; or `out` refuses.
-pub fn save(
-    store: &Store,
-    images: &[(Vec<Reference>, ImageId)],
-    out: &mut dyn Write,
-    progress: Progress<'_>,
-) -> Result<()> {
+pub fn save(store: &Store, images: &[Selected], out: &mut dyn Write, progress: Progress<'_>) -> Result<()> {
     let mut plan = Plan::default();
-    for (names, id) in images {
-        plan.add(store, &store.image(id)?, names)?;
+    for selected in images {
+        match selected.images[..] {
+            [image] => plan.add(store, &store.image(&image)?, &selected.names)?,
+            _ => plan.add_images(store, selected)?,
+        }
     }
     plan.write(store, out, progress)
 }
@@ -75,24 +86,77 @@ impl Plan {
     }
 
     fn add(&mut self, store: &Store, image: &Image, names: &[Reference]) -> Result<()> {
-        let portable = match Portable::received(store, image)? {
-            Some(received) => received,
-            None => self.make(store, image)?,
-        };
+        let portable = self.portable(store, image)?;
         self.add_portable(&portable, image, names);
+        Ok(())
+    }
+
+    fn portable(&mut self, store: &Store, image: &Image) -> Result<Portable> {
+        match Portable::received(store, image)? {
+            Some(received) => Ok(received),
+            None => self.make(store, image),
+        }
+    }
+
+    /// Adds images below the index that they have, or below a new one.
+    fn add_images(&mut self, store: &Store, selected: &Selected) -> Result<()> {
+        let known = match &selected.index {
+            Some(index) => store.whole_index(index, &selected.images)?,
+            None => None,
+        };
+        if let Some(index) = known.filter(|index| index.is_here(store)) {
+            return self.add_index(store, &index, (&selected.names, &BTreeMap::new()));
+        }
+        let (mut entries, mut images) = (Vec::new(), Vec::new());
+        for id in &selected.images {
+            let manifest = self.portable(store, &store.image(id)?)?.manifest;
+            entries.push(store.entry_of(id, &manifest)?);
+            images.push((*id, manifest));
+        }
+        let index = ImageIndex::create(entries, images, (Dialect::Oci, BTreeMap::new()))?;
+        self.add_index(store, &index, (&selected.names, &BTreeMap::new()))
+    }
+
+    /// Adds an index with all that it lists; `annotations` are those of its own entry. Readers that know no indexes get the
+    /// image for this machine, else the first.
+    pub(super) fn add_index(
+        &mut self,
+        store: &Store,
+        index: &ImageIndex,
+        (names, annotations): (&[Reference], &BTreeMap<String, String>),
+    ) -> Result<()> {
+        let mut readable: Option<Portable> = None;
+        for (id, manifest) in &index.images {
+            let media_type = manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
+            let descriptor = Descriptor::of(media_type, manifest.bytes());
+            let portable = Portable { descriptor, manifest: manifest.clone() };
+            self.add_blobs(&portable);
+            let is_own = store.image(id)?.config.platform().serves(&Platform::host());
+            if readable.is_none() || is_own {
+                readable = Some(portable);
+            }
+        }
+        let descriptor = Descriptor { annotations: annotations.clone(), ..index.descriptor() };
+        let bytes = index.document.bytes().to_vec();
+        self.blobs.insert(descriptor.digest, (descriptor.clone(), Source::Bytes(bytes)));
+        self.add_to_index(&descriptor, names);
+        readable.into_iter().for_each(|portable| self.add_item(&portable, names));
         Ok(())
     }
 
     /// Adds an image with the manifest that it is to have.
     pub(super) fn add_portable(&mut self, portable: &Portable, image: &Image, names: &[Reference]) {
+        self.add_blobs(portable);
+        self.add_to_index(&Descriptor { platform: platform(image), ..portable.descriptor.clone() }, names);
+        self.add_item(portable, names);
+    }
+
+    fn add_blobs(&mut self, portable: &Portable) {
         for blob in portable.manifest.layers.iter().chain([&portable.manifest.config]) {
             self.blobs.entry(blob.digest).or_insert_with(|| (blob.clone(), Source::Blob));
         }
-        let bytes = portable.manifest.bytes().to_vec();
-        let descriptor = Descriptor { platform: platform(image), ..portable.descriptor.clone() };
-        self.blobs.insert(descriptor.digest, (descriptor.clone(), Source::Bytes(bytes)));
-        self.add_to_index(&descriptor, names);
-        self.add_item(portable, names);
+        let (descriptor, bytes) = (portable.descriptor.clone(), portable.manifest.bytes().to_vec());
+        self.blobs.insert(descriptor.digest, (descriptor, Source::Bytes(bytes)));
     }
 
     /// A manifest of the blobs that the layers have; plain tars for those that have none.
@@ -143,7 +207,7 @@ impl Plan {
 }
 
 /// The platform, for readers that choose by it.
-fn platform(image: &Image) -> Option<crate::oci::Platform> {
+fn platform(image: &Image) -> Option<Platform> {
     let platform = image.config.platform();
     (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)
 }

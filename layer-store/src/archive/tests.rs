@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use super::{Event, load, save};
+use super::{Event, Selected, load, save};
 use crate::error::{Error, Result};
 use crate::oci::{
     Descriptor, DiffId, Digest, ImageConfig, ImageId, Index, Manifest, MediaType, Platform, Raw, Reference,
@@ -65,8 +65,17 @@ fn store_with_image() -> (TestStore, ImageId) {
 
 fn saved(store: &TestStore, images: &[(Vec<Reference>, ImageId)]) -> Vec<u8> {
     let mut out = Vec::new();
-    save(store, images, &mut out, &quiet).expect("save");
+    save(store, &selected(images), &mut out, &quiet).expect("save");
     out
+}
+
+fn selected(images: &[(Vec<Reference>, ImageId)]) -> Vec<Selected> {
+    let one = |(names, image): &(Vec<Reference>, ImageId)| Selected {
+        names: names.clone(),
+        images: vec![*image],
+        index: None,
+    };
+    images.iter().map(one).collect()
 }
 
 fn try_load(archive: &[u8]) -> Result<(TestStore, Vec<super::Loaded>)> {
@@ -124,7 +133,7 @@ fn progress_adds_up() {
         total.fetch_add(change, std::sync::atomic::Ordering::Relaxed);
     };
     let mut archive = Vec::new();
-    save(&store, &[(vec![], image)], &mut archive, &count).expect("save");
+    save(&store, &selected(&[(vec![], image)]), &mut archive, &count).expect("save");
     load(&TestStore::new(), &archive[..], &count).expect("load");
     assert_eq!(total.into_inner(), 0);
 }
@@ -330,7 +339,7 @@ fn a_writer_that_fails_is_reported() {
         }
     }
     let (store, image) = store_with_image();
-    let error = save(&store, &[(vec![], image)], &mut Full, &quiet).expect_err("full");
+    let error = save(&store, &selected(&[(vec![], image)]), &mut Full, &quiet).expect_err("full");
     assert_eq!(error.to_string(), "cannot write the archive");
     assert!(error.hint().is_some());
 }
@@ -344,7 +353,7 @@ fn damage_in_the_store_does_not_become_an_archive() {
     let mut bytes = std::fs::read(&path).expect("blob");
     bytes[600] ^= 1;
     std::fs::write(&path, bytes).expect("damage");
-    let result = save(&store, &[(vec![], image)], &mut io::sink(), &quiet);
+    let result = save(&store, &selected(&[(vec![], image)]), &mut io::sink(), &quiet);
     assert!(matches!(result, Err(Error::DigestMismatch { .. })), "{result:?}");
 }
 

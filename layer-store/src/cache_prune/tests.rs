@@ -9,7 +9,7 @@ use serde_json::json;
 use super::CachePrune;
 use crate::cache_usage::{CacheItem, CacheItemKind};
 use crate::gc::SweepOptions;
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::oci::Digest;
 use crate::record::{CacheKey, CacheRecord};
 use crate::test_store::TestStore;

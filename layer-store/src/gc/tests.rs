@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{SweepOptions, Swept};
 use crate::error::Error;
-use crate::layer_entry::{LayerId, Stack};
+use crate::layer_id::{LayerId, Stack};
 use crate::oci::{Descriptor, DiffId, Digest, Manifest, MediaType};
 use crate::record::{CacheKey, CacheRecord};
 use crate::removal::{Conflict, Force, Removed};
@@ -155,4 +155,39 @@ fn old_downloads_go_and_new_ones_stay() {
     assert_eq!(store.sweep(SweepOptions::default()).expect("sweep").partials, 0);
     let now = SweepOptions { keep_partial: Duration::ZERO };
     assert_eq!(store.sweep(now).expect("sweep").partials, 1);
+}
+
+#[test]
+fn an_image_that_was_looked_up_does_not_go_by_itself() {
+    let store = TestStore::new();
+    let image = store.add_empty_image("a");
+    let store = store.restarted();
+    let other = store.reopened();
+    other.image(&image).expect("image");
+    assert!(store.remove_nameless(&image).expect("prune").is_empty());
+    drop(other);
+    assert_eq!(store.remove_nameless(&image).expect("prune"), [Removed::Deleted(image)]);
+}
+
+#[test]
+fn a_name_is_found_while_it_moves() {
+    let store = TestStore::new();
+    let images = ["a", "b"].map(|author| store.add_empty_image(author));
+    let name = "app".parse().expect("name");
+    store.tag(&name, &images[0], None).expect("tag");
+    let (other, store) = (store.reopened(), store.restarted());
+    let end = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in 1..300 {
+                let image = store.add_empty_image(["a", "b"][at % 2]);
+                store.tag(&name, &image, None).expect("tag");
+                other.remove_nameless(&images[(at + 1) % 2]).expect("prune");
+            }
+            end.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !end.load(std::sync::atomic::Ordering::Relaxed) {
+            assert!(store.reopened().find_and_lease("app").expect("look-up").is_some());
+        }
+    });
 }

@@ -5,7 +5,8 @@
 use std::io::{self, Write};
 
 use super::{pack_until, pipe};
-use crate::layer_entry::{LayerEntry, LayerId};
+use crate::layer_entry::LayerEntry;
+use crate::layer_id::LayerId;
 use crate::oci::{Compression, DiffId, DigestWriter, MediaType};
 use crate::root::{Dir, FileKind};
 use crate::{Compressor, Error, Layer, PipeReader, Result};

@@ -20,7 +20,7 @@ pub use contents::TarStream;
 pub(crate) use contents::level_of;
 pub use decompress::Decompressor;
 pub(crate) use hash_sink::HashSink;
-pub use pack::write_tree;
+pub use pack::write_trees;
 pub(crate) use pack::{pack, pack_until};
 pub use pipe::PipeReader;
 pub(crate) use pipe::pack_hashed;

@@ -52,11 +52,14 @@ impl Platform {
         }
     }
 
+    /// The same as [`FromStr`] would read it, without a version: `linux/arm64/v8` is `linux/arm64`.
+    pub fn normal(&self) -> Self {
+        Self::normalized(&self.os, &self.architecture, self.variant.as_deref())
+    }
+
     /// Whether an image for `self` serves a request for `wanted`: both normalised, operating system versions ignored.
     pub fn serves(&self, wanted: &Platform) -> bool {
-        let have = Self::normalized(&self.os, &self.architecture, self.variant.as_deref());
-        let want = Self::normalized(&wanted.os, &wanted.architecture, wanted.variant.as_deref());
-        have == want
+        self.normal() == wanted.normal()
     }
 }
 

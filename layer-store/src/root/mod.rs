@@ -21,6 +21,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::layer::whiteout;
 use crate::{Error, Result};
 
 pub use copy_data::copy_data;
@@ -138,6 +139,11 @@ impl Root {
     /// The names in a directory (links to it are followed), sorted by their bytes.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<OsString>> {
         resolve::open_dir(&self.dir, path)?.names().map_err(Error::io("list", path))
+    }
+
+    /// Whether a directory of a layer hides all that the layers below have in it.
+    pub fn is_opaque(&self, path: &Path) -> Result<bool> {
+        whiteout::is_opaque(&resolve::open_dir(&self.dir, path)?).map_err(Error::io("read the attributes of", path))
     }
 
     /// Sets owner and group, also of a symbolic link itself. Clears setuid and setgid: set the mode afterwards.

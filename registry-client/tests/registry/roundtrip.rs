@@ -264,11 +264,19 @@ async fn images_of_one_name_go_below_an_index() {
     let images =
         platforms.clone().map(|platform| from.add_image_for(&[platform.to_string().into_bytes()], &platform).0);
     let name = reference(&registry.address, "multi/app:1");
-    let target = RefTarget { image: images[0], manifest: None, others: vec![images[1]] };
+    let target = RefTarget { image: images[0], manifest: None, platforms: images.to_vec() };
     from.store.tag_as(&name, target).expect("tag");
     let pushed = from.transfer(&client()).push(&name, &PushOptions::default()).await.expect("push");
     let target = from.store.resolve(&name).expect("resolve").expect("the name");
-    assert_eq!((target.manifest, target.others), (Some(pushed.manifest.clone()), vec![images[1]]));
+    assert_eq!((target.manifest, target.platforms), (Some(pushed.manifest.clone()), images.to_vec()));
+    let both = TestStore::new();
+    for platform in platforms.iter().rev() {
+        let options = PullOptions { platform: Some(platform.clone()), ..PullOptions::default() };
+        both.transfer(&client()).pull(&name, &options).await.expect("pull");
+    }
+    let target = both.store.resolve(&name).expect("resolve").expect("the name");
+    let own = platforms.iter().position(|platform| platform.serves(&Platform::host())).unwrap_or(0);
+    assert_eq!((target.image, target.platforms), (images[own], images.to_vec()), "what is pulled later joins");
     for (platform, image) in platforms.into_iter().zip(images) {
         let options = PullOptions { platform: Some(platform), ..PullOptions::default() };
         let pulled = TestStore::new().transfer(&client()).pull(&name, &options).await.expect("pull");

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use dhow_builder::BuildContext;
 use dhow_builder::ignore::IgnoreRules;
-use dhow_builder::plan::Options;
+use dhow_builder::plan::{GitSource, Options};
 use dhow_builder::source::SourceFile;
 use dhow_layer_store::Store;
 
@@ -175,7 +175,10 @@ fn first_block() -> anyhow::Result<Vec<u8>> {
 fn is_remote(context: &str) -> bool {
     let schemes = ["http://", "https://", "git://", "ssh://", "git@"];
     let is_here = || Path::new(context).exists();
-    schemes.iter().any(|scheme| context.starts_with(scheme)) || context.starts_with("github.com/") && !is_here()
+    let is_repository = || GitSource::parse(context).is_ok_and(|source| source.is_some()) && !is_here();
+    schemes.iter().any(|scheme| context.starts_with(scheme))
+        || context.starts_with("github.com/") && !is_here()
+        || is_repository()
 }
 
 /// The build argument `BUILDKIT_CONTEXT_KEEP_GIT_DIR`.
@@ -191,6 +194,6 @@ mod tests {
     #[test]
     fn what_is_fetched_is_told_from_directories() {
         assert!(is_remote("https://example.org/x.git#main"));
-        assert!(!is_remote("./github.com"));
+        assert!(is_remote("me@example.org:app") && !is_remote("./github.com") && !is_remote("/tmp"));
     }
 }

@@ -93,7 +93,7 @@ fn remedy(error: &BuildError) -> Option<String> {
 
 fn exit(error: &BuildError) -> Exit {
     match error {
-        BuildError::Step { .. } => Exit::Step,
+        BuildError::Step { .. } => failure::beside_the_step(error).unwrap_or(Exit::Step),
         BuildError::Image { .. } => causes(error).find_map(failure::exit).unwrap_or(Exit::Failure),
         BuildError::Store(_) => Exit::Store,
         BuildError::Sandbox(_) => Exit::Sandbox,

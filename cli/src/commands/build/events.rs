@@ -54,7 +54,10 @@ fn show(progress: &BuildProgress, event: Event) {
         }
         Event::Kept { image, .. } => {
             let id = image.digest().short();
-            output::say(&format!("the step's files are kept as image {id}: `dhow run --rm -it {id} sh` looks at them"));
+            output::say(&format!(
+                "the step's files are kept as image {id}: `dhow run --rm -it {id} sh` looks at them; \
+                 if it has no shell, `--on-error=shell` brings one"
+            ));
         }
         // What else happens takes no time that a person would notice.
         _ => {}

@@ -1,9 +1,14 @@
-//! Builds the image, and with `--verify` builds it again.
+//! Builds the image, or those of all platforms, and with `--verify` builds them again.
+
+use std::collections::BTreeSet;
+
+use std::path::PathBuf;
 
 use dhow_builder::diagnostic::Diagnostic;
 use dhow_builder::source::SourceFile;
 use dhow_builder::{
     BuildEnv, BuildError, BuildRequest, Built, CacheUse, CancelToken, EventSink, Finish, NoEvents, Squash, build,
+    build_platforms,
 };
 use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
@@ -25,23 +30,51 @@ use crate::output;
 use crate::ui::{BuildProgress, Mode, RawJson};
 use crate::wiring::{BaseImages, Remote};
 
-/// An image that was built, and the text that it was built from.
+/// What was built, and the text that it was built from.
 pub(super) struct Made {
-    pub(super) built: Built,
+    /// The image, or one for each platform.
+    pub(super) built: Vec<Built>,
     pub(super) dockerfile: SourceFile,
-    /// Whether the store did not have it before.
-    pub(super) is_new: bool,
+    /// The images that the store had before.
+    known: Vec<ImageId>,
+}
+
+impl Made {
+    /// The image, or one for each platform in their order.
+    pub(super) fn images(&self) -> Vec<ImageId> {
+        self.built.iter().map(|built| built.image).collect()
+    }
+
+    /// Removes the images that the store did not have before.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub(super) fn forget(&self, store: &Store) -> anyhow::Result<()> {
+        let new: BTreeSet<ImageId> = self.images().into_iter().filter(|image| !self.known.contains(image)).collect();
+        Ok(new.iter().try_for_each(|image| store.remove_image(image).map(drop))?)
+    }
+
+    /// What the rules found, once for all platforms.
+    fn findings(&self) -> Vec<Diagnostic> {
+        let mut findings: Vec<Diagnostic> = Vec::new();
+        for finding in self.built.iter().flat_map(|built| &built.findings) {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
+        findings
+    }
 }
 
 /// What came of a build.
 pub(super) enum Outcome {
-    /// An image.
-    Image(Box<Made>),
+    /// An image, or one for each platform.
+    Images(Box<Made>),
     /// Nothing, and why is told already.
     Nothing(Exit),
 }
 
-/// Builds the image; `account` hears what becomes of its steps.
+/// Builds the image, or those of all platforms; `account` hears what becomes of its steps.
 ///
 /// # Errors
 /// The build's, told with its place in the Dockerfile; or the image is another when it is built again.
@@ -52,7 +85,7 @@ pub(super) fn make(
 ) -> anyhow::Result<Outcome> {
     let store = app.store()?;
     let settings = Settings::new(app, args)?;
-    let remote = Remote::new(app)?;
+    let remote = Remote::new(app, settings.run.ssh.get("default").map(PathBuf::as_path))?;
     let from = From { store: &store, remote: &remote, secrets: &settings.run.secrets };
     let input = Input::open((args, &settings.options), &from)?;
     let contexts = Contexts::new(&settings.named, &from);
@@ -70,17 +103,21 @@ pub(super) fn make(
     let known = store.image_ids()?;
     let build_with = |request: &BuildRequest<'_>, events: &dyn EventSink| {
         let (images, remote, contexts) = (&images, &remote, &contexts);
-        build(request, BuildEnv { store: &store, images, remote, contexts, events, cancel })
-    };
-    let annotate = |found: &[Diagnostic]| {
-        if wishes.mode == Mode::Lines {
-            findings::annotate(&app.environment, &Findings { source: &input.dockerfile, found });
+        let env = BuildEnv { store: &store, images, remote, contexts, events, cancel };
+        match &settings.platforms[..] {
+            [] | [_] => Ok(vec![build(request, env)?]),
+            platforms => build_platforms(request, platforms, env),
         }
     };
-    let failed = |error: &BuildError| {
-        metadata::write_failure(args, error, &input.dockerfile)?;
-        annotate(&error::findings(error).unwrap_or_default());
-        Ok(Outcome::Nothing(error::tell(error, &input.dockerfile, tell(app, args))?))
+    let annotate = |dockerfile: &SourceFile, found: &[Diagnostic]| {
+        if wishes.mode == Mode::Lines {
+            findings::annotate(&app.environment, &Findings { source: dockerfile, found });
+        }
+    };
+    let failed = |(error, dockerfile): (&BuildError, &SourceFile)| {
+        metadata::write_failure(args, error, dockerfile)?;
+        annotate(dockerfile, &error::findings(error).unwrap_or_default());
+        Ok(Outcome::Nothing(error::tell(error, dockerfile, tell(app, args))?))
     };
     let documents = (wishes.mode == Mode::Documents).then(RawJson::default);
     let progress = BuildProgress::new(wishes.mode, &app.environment);
@@ -89,43 +126,41 @@ pub(super) fn make(
     progress.end();
     let built = match built {
         Ok(built) => built,
-        Err(error) => return failed(&error),
+        Err(error) => return failed((&error, &input.dockerfile)),
     };
-    annotate(&built.findings);
-    tell_findings(args, &Findings { source: &input.dockerfile, found: &built.findings }, tell(app, args))?;
+    let made = Made { built, dockerfile: input.dockerfile.clone(), known };
+    let found = made.findings();
+    annotate(&made.dockerfile, &found);
+    tell_findings(args, &Findings { source: &made.dockerfile, found: &found }, tell(app, args))?;
     if args.verify {
         say(wishes, "Building again to verify that the image is the same");
-        match build_with(&BuildRequest { cache: CacheUse::Bypass, ..request }, &NoEvents) {
-            Ok(again) => Verification { store: &store, known: &known, dates: dates(&built) }
-                .run((&built, &again), &input.dockerfile)?,
-            Err(error) => return failed(&error),
+        let request = BuildRequest { cache: CacheUse::Bypass, ..request };
+        match build_with(&request, &NoEvents) {
+            Ok(again) => made.verify(&again, (&store, dates(&made.built)))?,
+            Err(error) => return failed((&error, &made.dockerfile)),
         }
-        say(wishes, verdict(dates(&built)));
+        say(wishes, verdict(dates(&made.built)));
     }
-    let is_new = !known.contains(&built.image);
-    Ok(Outcome::Image(Box::new(Made { built, dockerfile: input.dockerfile, is_new })))
+    Ok(Outcome::Images(Box::new(made)))
 }
 
-/// The second build against the first.
-struct Verification<'a> {
-    store: &'a Store,
-    /// The images that there were before.
-    known: &'a [ImageId],
-    dates: Dates,
-}
-
-impl Verification<'_> {
-    fn run(&self, (built, again): (&Built, &Built), dockerfile: &SourceFile) -> anyhow::Result<()> {
-        let difference = difference(self.store, (built, again), self.dates);
-        if again.image != built.image && !self.known.contains(&again.image) {
-            self.store.remove_image(&again.image)?;
+impl Made {
+    /// Compares with what was built `again`, which goes.
+    fn verify(&self, again: &[Built], (store, dates): (&Store, Dates)) -> anyhow::Result<()> {
+        let pairs = || self.built.iter().zip(again);
+        let found = pairs().find_map(|pair| match difference(store, pair, dates) {
+            Ok(difference) => difference.map(|difference| Ok((pair.0, difference))),
+            Err(error) => Some(Err(error)),
+        });
+        for (built, again) in pairs() {
+            if again.image != built.image && !self.known.contains(&again.image) {
+                store.remove_image(&again.image)?;
+            }
         }
-        let Some(difference) = difference? else { return Ok(()) };
-        let lines = weight::lines(self.store, built, dockerfile)?;
-        let made_by = made_by(self.store.image(&built.image)?.layers.len(), &lines, &difference);
-        if !self.known.contains(&built.image) {
-            self.store.remove_image(&built.image)?;
-        }
+        let Some((built, difference)) = found.transpose()? else { return Ok(()) };
+        let lines = weight::lines(store, built, &self.dockerfile)?;
+        let made_by = made_by(store.image(&built.image)?.layers.len(), &lines, &difference);
+        self.forget(store)?;
         Err(difference.problem(made_by.as_deref()).into())
     }
 }
@@ -145,8 +180,8 @@ fn say(wishes: &Wishes, text: &str) {
     }
 }
 
-fn dates(built: &Built) -> Dates {
-    match built.epoch {
+fn dates(built: &[Built]) -> Dates {
+    match built.first().and_then(|built| built.epoch) {
         Some(_) => Dates::Compare,
         None => Dates::Ignore,
     }

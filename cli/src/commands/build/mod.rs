@@ -1,4 +1,4 @@
-//! `dhow build`: a Dockerfile and a context become an image with names.
+//! `dhow build`: a Dockerfile and a context become an image with names, or one for each platform.
 
 mod account;
 mod call;
@@ -14,6 +14,7 @@ mod named;
 mod output;
 mod platforms;
 mod request;
+mod shadow;
 mod ssh;
 mod summary;
 mod unset;
@@ -24,10 +25,11 @@ mod wishes;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use dhow_builder::CancelToken;
 use dhow_builder::diagnostic::Paint;
+use dhow_builder::{CancelToken, FileTimes};
+use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::args::{BuildArgs, ExplainKind, FindingsFormat, ProgressKind};
@@ -57,63 +59,98 @@ pub(crate) fn run(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
         let options = Settings::new(app, args)?.options;
         return call.run(&Text::open(args)?, &options, tell(app, args));
     }
-    if let Some(platforms) = platforms::several(args)? {
-        return platforms::run(app, args, &platforms);
-    }
-    Ok(build(app, args)?.err().unwrap_or(Exit::Success))
+    build(app, args)
 }
 
-/// Builds one image and does with it what was asked for; or the exit of a failure that has been told.
-fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Result<ImageId, Exit>> {
+/// Builds, and does with the images what was asked for.
+fn build(app: &App, args: &BuildArgs) -> anyhow::Result<Exit> {
     let wishes = Wishes::new(app, args)?;
     let cancel = CancelToken::new();
     let on_signal = cancel.clone();
     let interrupt = Interrupt::watch(GRACE, move || on_signal.cancel())?;
     let account = Account::default();
     let made = interrupt.or(make((app, args), &wishes, (&cancel, &account)));
-    let store = app.store()?;
-    let image = match &made {
-        Ok(Outcome::Image(made)) => Some(made.built.image.to_string()),
-        _ => None,
-    };
+    let exit = conclude((app, args), &wishes, (made, &account, &interrupt));
+    // Last of all, when the images before these have lost their names and nothing is in use here any more.
     let used = if account.ran() { BuildUse::Wrote(account.written()) } else { BuildUse::Read };
-    let kept = wishes.budget.enforce(&store, used);
-    if args.explain == Some(ExplainKind::Json) {
-        tell_result(&wishes, &format!("{:#}", json!({ "image": image, "steps": account.steps() })))?;
-    }
-    let made = match made? {
-        Outcome::Image(made) => made,
-        Outcome::Nothing(exit) => return Ok(Err(exit)),
-    };
+    let kept = wishes.budget.enforce(&app.store()?, used);
+    let exit = exit?;
     kept?;
-    finish((app, args), &wishes, (&made, &account, &interrupt))?;
-    Ok(Ok(made.built.image))
+    Ok(exit)
 }
 
-/// What is done with an image that was built.
+/// What is done when there are images, or none.
+fn conclude(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (anyhow::Result<Outcome>, &Account, &Interrupt),
+) -> anyhow::Result<Exit> {
+    if args.explain == Some(ExplainKind::Json) {
+        let images = match &made {
+            Ok(Outcome::Images(made)) => made.images(),
+            _ => Vec::new(),
+        };
+        tell_result(wishes, &format!("{:#}", explanation(&images, account)))?;
+    }
+    let made = match made? {
+        Outcome::Images(made) => made,
+        Outcome::Nothing(exit) => return Ok(exit),
+    };
+    finish((app, args), wishes, (&made, account, interrupt))?;
+    Ok(Exit::Success)
+}
+
+/// `--explain=json`
+fn explanation(images: &[ImageId], account: &Account) -> Value {
+    let mut explanation = json!({ "image": images.first().map(ToString::to_string), "steps": account.steps() });
+    if images.len() > 1 {
+        explanation["images"] = images.iter().map(ToString::to_string).collect();
+    }
+    explanation
+}
+
+/// What is done with images that were built.
 fn finish(
     (app, args): (&App, &BuildArgs),
     wishes: &Wishes,
     (made, account, interrupt): (&Made, &Account, &Interrupt),
 ) -> anyhow::Result<()> {
-    let (store, image) = (app.store()?, &made.built.image);
+    let store = app.store()?;
     let is_told = !matches!(wishes.mode, Mode::Quiet | Mode::Documents)
         && args.explain != Some(ExplainKind::Json)
         && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
-        summary::tell(&store, made, account)?;
+        summary::tell(&store, made, account, args.squash)?;
     }
+    let done = hand_out((app, args), wishes, (made, account, interrupt));
+    if !wishes.outputs.keep_image() {
+        made.forget(&store)?;
+    }
+    done
+}
+
+/// Checks the sizes, makes the outputs, and tells what there is.
+fn hand_out(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (&Made, &Account, &Interrupt),
+) -> anyhow::Result<()> {
+    let (store, images) = (app.store()?, &made.images());
     if let Some(limit) = wishes.size_limit {
-        let lines = weight::lines(&store, &made.built, &made.dockerfile)?;
-        weight::check(store.image(image)?.size()?, limit, &lines)?;
+        for built in &made.built {
+            let lines = weight::lines(&store, built, &made.dockerfile)?;
+            weight::check(store.image(&built.image)?.size()?, limit, &lines)?;
+        }
     }
-    let delivery = Delivery { image, names: &wishes.names, mode: wishes.mode, interrupt };
-    let delivered = deliver(app, &wishes.outputs, delivery)?;
-    metadata::write(args, image, (&store, &delivered, account.steps()))?;
-    if !wishes.outputs.keep_image() && made.is_new {
-        store.remove_image(image)?;
+    let epoch = made.built.first().and_then(|built| built.epoch).filter(|_| wishes.outputs.times == FileTimes::Clamp);
+    let delivery = Delivery { images, names: &wishes.names, epoch, mode: wishes.mode, interrupt };
+    let mut delivered = deliver(app, &wishes.outputs, delivery)?;
+    let is_asked_for = args.quiet || args.iidfile.is_some() || args.metadata_file.is_some();
+    if images.len() > 1 && is_asked_for && delivered.manifest.is_none() {
+        delivered.manifest = Some(platforms::plain_index(&store, images)?);
     }
-    report(args, wishes, (image, &delivered))
+    metadata::write(args, images, (&store, &delivered, account.steps()))?;
+    report(args, wishes, (&store, images, &delivered))
 }
 
 /// What the rules found, after the build.
@@ -151,14 +188,25 @@ fn tell_result(wishes: &Wishes, text: &str) -> anyhow::Result<()> {
     out::println(text)
 }
 
-fn report(args: &BuildArgs, wishes: &Wishes, (image, delivered): (&ImageId, &Delivered)) -> anyhow::Result<()> {
+fn report(
+    args: &BuildArgs,
+    wishes: &Wishes,
+    (store, images, delivered): (&Store, &[ImageId], &Delivered),
+) -> anyhow::Result<()> {
     if args.explain == Some(ExplainKind::Json) || args.format != FindingsFormat::Text {
         return Ok(());
     }
     if wishes.mode == Mode::Quiet && args.quiet {
-        return tell_result(wishes, &image.to_string());
+        return tell_result(wishes, &metadata::id(images, delivered));
     }
-    let mut lines = vec![format!("Successfully built {}", image.digest().short())];
+    let mut lines = Vec::new();
+    for image in images {
+        let platform = match images.len() {
+            1 => String::new(),
+            _ => format!(" for {}", store.image(image)?.config.platform()),
+        };
+        lines.push(format!("Successfully built {}{platform}", image.digest().short()));
+    }
     if wishes.outputs.keep_image() {
         lines.extend(delivered.names.iter().map(|name| format!("Successfully tagged {}", name.familiar())));
     }

@@ -12,6 +12,7 @@ use dhow_layer_store::oci::Platform;
 
 use super::limits;
 use super::named::Named;
+use super::platforms;
 use super::ssh::Agents;
 use super::unset;
 use crate::app::App;
@@ -29,6 +30,8 @@ const FEWEST_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 pub(super) struct Settings {
     /// Target, arguments, platform, labels.
     pub(super) options: Options,
+    /// `--platform`, each once.
+    pub(super) platforms: Vec<Platform>,
     /// `--build-context`.
     pub(super) named: Named,
     /// Whether the cache is used.
@@ -49,14 +52,13 @@ impl Settings {
     /// # Errors
     /// A value cannot be used.
     pub(super) fn new(app: &App, args: &BuildArgs) -> anyhow::Result<Self> {
-        // Of several, the one that asks about the Dockerfile gets the first.
-        let first = args.platform.as_deref().and_then(|text| text.split(',').next());
-        let platform = first.map(str::parse::<Platform>);
+        let platforms = platforms::typed(args)?;
         let named = Named::parse(&args.build_contexts)?;
         let options = Options {
             target: args.target.clone().filter(|target| !target.is_empty()),
             build_args: build_args(&args.build_args, &app.environment),
-            platform: platform.transpose()?,
+            // Of several, who asks about the Dockerfile gets the first.
+            platform: platforms.first().cloned(),
             labels: labels(&args.labels),
             named_contexts: named.kinds(),
             unset: args.unset.iter().map(|text| unset::parse(text)).collect::<Result<_, _>>()?,
@@ -65,6 +67,7 @@ impl Settings {
         let agents = Agents::open(&args.ssh, &app.environment, &|| app.store())?;
         Ok(Self {
             options,
+            platforms,
             named,
             cache: if args.no_cache { CacheUse::Ignore } else { CacheUse::Use },
             pull: if args.pull { PullPolicy::Always } else { PullPolicy::Missing },

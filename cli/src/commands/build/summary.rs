@@ -5,6 +5,7 @@ use dhow_layer_store::Store;
 use super::account::Account;
 use super::made::Made;
 use super::weight::{self, Findings, Line};
+use crate::args::SquashKind;
 use crate::format::human;
 use crate::output;
 use crate::ui::{Screen, fit};
@@ -20,16 +21,27 @@ const BEFORE_NAME: usize = 20;
 ///
 /// # Errors
 /// A layer cannot be read.
-pub(super) fn tell(store: &Store, made: &Made, account: &Account) -> anyhow::Result<()> {
-    let lines = weight::lines(store, &made.built, &made.dockerfile)?;
-    let findings = Findings::of(store, &lines, &|step| account.executed(step))?;
-    let mut text = table(account, &lines);
-    text.push(format!(
-        "Image: {} in {} layers",
-        human::size(store.image(&made.built.image)?.size()?),
-        store.image(&made.built.image)?.layers.len()
-    ));
-    text.extend(findings.text(&lines));
+pub(super) fn tell(store: &Store, made: &Made, account: &Account, squash: Option<SquashKind>) -> anyhow::Result<()> {
+    let lines = |built| weight::lines(store, built, &made.dockerfile);
+    let lines = made.built.iter().map(lines).collect::<anyhow::Result<Vec<Vec<Line>>>>()?;
+    let mut text = table(account, &lines.concat());
+    for (built, lines) in made.built.iter().zip(&lines) {
+        let image = store.image(&built.image)?;
+        let what = match made.built.len() {
+            1 => "Image".to_owned(),
+            _ => image.config.platform().to_string(),
+        };
+        let layers = match image.layers.len() {
+            1 => "1 layer".to_owned(),
+            count => format!("{count} layers"),
+        };
+        text.push(format!("{what}: {} in {layers}", human::size(image.size()?)));
+        // In layers that became one, nothing is hidden.
+        if squash.is_none() {
+            let findings = Findings::of(store, (&image, lines), &|step| account.executed(step))?;
+            text.extend(findings.text(lines));
+        }
+    }
     output::say(&text.join("\n"));
     Ok(())
 }

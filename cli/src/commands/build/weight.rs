@@ -1,20 +1,24 @@
 //! What the lines of a Dockerfile weigh: bytes that each adds, bytes that later lines replace or delete, largest files.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dhow_builder::Built;
 use dhow_builder::source::SourceFile;
-use dhow_layer_store::{FileKind, LayerId, Root, Store};
+use dhow_layer_store::{FileKind, Image, Layer, LayerId, Metadata, Root, Store};
 
+use super::shadow::{Owner, Shadows};
 use crate::exit::Exit;
 use crate::format::human;
 use crate::problem::Problem;
 
 /// How many lines or files are named.
-const NAMED: usize = 5;
+const NAMED: usize = 8;
 /// Files smaller than this are not worth a line, in bytes.
 const WORTH_NAMING: u64 = 1_000_000;
+/// Less is not worth telling of, in bytes.
+const WORTH_TELLING: u64 = 10_000;
 
 /// A line of the Dockerfile that made a layer of the image.
 #[derive(Debug, Clone)]
@@ -65,7 +69,7 @@ pub(super) fn check(size: u64, limit: u64, lines: &[Line]) -> Result<(), Problem
         return Ok(());
     }
     let mut heaviest: Vec<&Line> = lines.iter().filter(|line| line.bytes > 0).collect();
-    heaviest.sort_by_key(|line| std::cmp::Reverse(line.bytes));
+    heaviest.sort_by_key(|line| Reverse(line.bytes));
     let named: Vec<String> =
         heaviest.iter().take(NAMED).map(|line| format!("  {:>8}  {}", human::size(line.bytes), line.name())).collect();
     let base = size.saturating_sub(lines.iter().map(|line| line.bytes).sum());
@@ -82,82 +86,59 @@ pub(super) fn check(size: u64, limit: u64, lines: &[Line]) -> Result<(), Problem
 /// What was found in the layers that this build made.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Bytes of earlier lines that a later line deletes or replaces: `(earlier, later) -> bytes`, by places in the list.
-    wasted: BTreeMap<(usize, usize), u64>,
+    /// Bytes that a later line deletes or replaces.
+    wasted: BTreeMap<(Owner, usize), u64>,
     /// Size, place of the line and path, largest first.
     largest: Vec<(u64, usize, PathBuf)>,
 }
 
 impl Findings {
-    /// Looks at the layers of those `lines` whose steps were executed.
+    /// Looks at the layers of those `lines` whose steps were executed, and what they hide of each other and of the base.
+    /// Of a base that is still in its registry nothing is known.
     ///
     /// # Errors
     /// A layer cannot be read.
-    pub(super) fn of(store: &Store, lines: &[Line], executed: &dyn Fn(usize) -> bool) -> anyhow::Result<Self> {
-        let mut findings = Self::default();
-        let mut below: Vec<(usize, Root)> = Vec::new();
-        for (at, line) in lines.iter().enumerate() {
-            let open = |part: &PathBuf| Ok((at, Root::open(part)?.with_ownership(store.options().ownership)?));
-            let parts = store.layer(&line.layer)?.parts()?.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-            if executed(line.step) {
-                parts.iter().try_for_each(|(_, root)| findings.look(root, &below, at))?;
-            }
-            below.extend(parts);
+    pub(super) fn of(
+        store: &Store,
+        (image, lines): (&Image, &[Line]),
+        executed: &dyn Fn(usize) -> bool,
+    ) -> anyhow::Result<Self> {
+        let (mut findings, mut shadows) = (Self::default(), Shadows::default());
+        for layer in base(store, image, lines)? {
+            shadows.put(store, &layer, None)?;
         }
+        for (at, line) in lines.iter().enumerate() {
+            let layer = store.layer(&line.layer)?;
+            if executed(line.step) {
+                for part in layer.parts()? {
+                    let root = Root::open(&part)?.with_ownership(store.options().ownership)?;
+                    shadows.look(&root, at, &mut |file, path| findings.note_large((file, at, path)))?;
+                }
+            }
+            shadows.put(store, &layer, Some(at))?;
+        }
+        findings.wasted = shadows.hidden().clone();
         Ok(findings)
     }
 
-    fn look(&mut self, root: &Root, below: &[(usize, Root)], at: usize) -> anyhow::Result<()> {
-        let mut directories = vec![PathBuf::from("/")];
-        while let Some(directory) = directories.pop() {
-            for name in root.read_dir(&directory)? {
-                let path = directory.join(name);
-                let Some(metadata) = root.stat(&path)? else { continue };
-                if metadata.kind == FileKind::Directory {
-                    directories.push(path);
-                    continue;
-                }
-                self.note_wasted(&path, below, at)?;
-                if metadata.kind == FileKind::Regular && metadata.size >= WORTH_NAMING {
-                    self.note_large((metadata.size, at, path));
-                }
-            }
+    fn note_large(&mut self, (file, at, path): (Metadata, usize, PathBuf)) {
+        if file.kind == FileKind::Regular && file.size >= WORTH_NAMING {
+            self.largest.push((file.size, at, path));
+            self.largest.sort_by_key(|(size, _, _)| Reverse(*size));
+            self.largest.truncate(NAMED);
         }
-        Ok(())
-    }
-
-    fn note_large(&mut self, file: (u64, usize, PathBuf)) {
-        self.largest.push(file);
-        self.largest.sort_by_key(|(size, _, _)| std::cmp::Reverse(*size));
-        self.largest.truncate(NAMED);
-    }
-
-    /// What the layer nearest below has at the path.
-    fn note_wasted(&mut self, path: &Path, below: &[(usize, Root)], at: usize) -> anyhow::Result<()> {
-        for (earlier, root) in below.iter().rev() {
-            if let Some(hidden) = stat(root, path)? {
-                let bytes = if hidden == FileKind::Directory { tree_size(root, path)? } else { size_of(root, path)? };
-                if bytes > 0 {
-                    *self.wasted.entry((*earlier, at)).or_default() += bytes;
-                }
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
     /// The lines for people; none if there is nothing to tell.
     pub(super) fn text(&self, lines: &[Line]) -> Vec<String> {
         let mut text = Vec::new();
         let mut wasted: Vec<_> = self.wasted.iter().collect();
-        wasted.sort_by_key(|(_, bytes)| std::cmp::Reverse(**bytes));
+        wasted.sort_by_key(|(_, bytes)| Reverse(**bytes));
+        wasted.retain(|(_, bytes)| **bytes >= WORTH_TELLING);
         for ((earlier, later), bytes) in wasted.into_iter().take(NAMED) {
-            text.push(format!(
-                "{} of line {} are deleted or replaced by {}, and still in the image",
-                human::size(*bytes),
-                lines[*earlier].number,
-                lines[*later].name()
-            ));
+            let whose = earlier.map_or("the base".to_owned(), |line| format!("line {}", lines[line].number));
+            let (bytes, later) = (human::size(*bytes), lines[*later].name());
+            text.push(format!("{bytes} of {whose} are deleted or replaced by {later}, and still in the image"));
         }
         if !self.largest.is_empty() {
             text.push("Largest new files:".to_owned());
@@ -169,34 +150,9 @@ impl Findings {
     }
 }
 
-/// What is at `path`; nothing below something that is no directory.
-fn stat(root: &Root, path: &Path) -> anyhow::Result<Option<FileKind>> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    match root.stat(parent)? {
-        Some(metadata) if metadata.kind == FileKind::Directory => {
-            let found = root.stat(path)?.map(|metadata| metadata.kind);
-            Ok(found.filter(|kind| !kind.is_whiteout()))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn size_of(root: &Root, path: &Path) -> anyhow::Result<u64> {
-    Ok(root.stat(path)?.filter(|metadata| metadata.kind == FileKind::Regular).map_or(0, |metadata| metadata.size))
-}
-
-fn tree_size(root: &Root, top: &Path) -> anyhow::Result<u64> {
-    let mut directories = vec![top.to_owned()];
-    let mut bytes = 0;
-    while let Some(directory) = directories.pop() {
-        for name in root.read_dir(&directory)? {
-            let path = directory.join(name);
-            match root.stat(&path)?.map(|metadata| (metadata.kind, metadata.size)) {
-                Some((FileKind::Directory, _)) => directories.push(path),
-                Some((FileKind::Regular, size)) => bytes += size,
-                _ => {}
-            }
-        }
-    }
-    Ok(bytes)
+/// The layers below those of the lines, if all their files are here.
+fn base(store: &Store, image: &Image, lines: &[Line]) -> anyhow::Result<Vec<Layer>> {
+    let count = image.layers.len().saturating_sub(lines.len());
+    let layers: Vec<Layer> = image.layers[..count].iter().map(|id| store.layer(id)).collect::<Result<_, _>>()?;
+    Ok(if layers.iter().all(Layer::is_unpacked) { layers } else { Vec::new() })
 }

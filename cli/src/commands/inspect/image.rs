@@ -1,11 +1,11 @@
 //! An image in the JSON of `docker image inspect` (Docker Engine API, `ImageInspect`).
 
-use dhow_layer_store::oci::{ContainerConfig, Reference};
+use dhow_layer_store::oci::{ContainerConfig, Platform, Reference};
 use dhow_layer_store::{Image, RefTarget};
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::wiring::missing_platform;
 
 /// The image `name`, if there is one, and one for `platform` if that is given.
 ///
@@ -14,11 +14,12 @@ use crate::problem::Problem;
 pub(crate) fn describe(app: &App, name: &str, platform: Option<&str>) -> anyhow::Result<Option<Value>> {
     let store = app.store()?;
     let Some(found) = store.find(name)? else { return Ok(None) };
-    let image = match platform {
+    let image = match platform.map(str::parse::<Platform>).transpose()? {
         None => store.image(&found.image)?,
-        Some(platform) => store
-            .image_for(&found, &platform.parse()?)?
-            .ok_or_else(|| Problem::new(format!("the image `{name}` is not for the platform `{platform}`")))?,
+        Some(platform) => match store.image_for(&found, &platform)? {
+            Some(image) => image,
+            None => return Err(missing_platform(&store, (name, &found), &platform)?.into()),
+        },
     };
     let references: Vec<_> =
         store.references()?.into_iter().filter(|(_, target)| target.stands_for(&image.id)).collect();

@@ -1,12 +1,13 @@
-//! Brings a built image to all its outputs, several at once.
+//! Brings a built image, or those of all platforms, to all outputs, several at once.
 
 use std::thread;
 
 use dhow_layer_store::Store;
-use dhow_layer_store::oci::{Descriptor, ImageId, Manifest, MediaType, Raw, Reference};
+use dhow_layer_store::oci::{Descriptor, ImageId, Reference};
 use dhow_registry_client::ClientOptions;
 
-use super::spec::{Kind, Output, Outputs};
+use super::kind::Kind;
+use super::spec::{Output, Outputs};
 use super::{archive, image, local, tree};
 use crate::app::App;
 use crate::interrupt::Interrupt;
@@ -18,10 +19,12 @@ use crate::wiring::{client_options, fetch_layers};
 /// What is delivered.
 #[derive(Clone, Copy)]
 pub(in crate::commands::build) struct Delivery<'a> {
-    /// The image.
-    pub(in crate::commands::build) image: &'a ImageId,
+    /// The image, or one for each platform.
+    pub(in crate::commands::build) images: &'a [ImageId],
     /// The names of `--tag`.
     pub(in crate::commands::build) names: &'a [Reference],
+    /// The date that files get which leave without an image (`SOURCE_DATE_EPOCH`), in seconds since 1970.
+    pub(in crate::commands::build) epoch: Option<i64>,
     /// How progress is shown.
     pub(in crate::commands::build) mode: Mode,
     /// Ends it early.
@@ -31,7 +34,7 @@ pub(in crate::commands::build) struct Delivery<'a> {
 /// What came of it.
 #[derive(Debug, Default)]
 pub(in crate::commands::build) struct Delivered {
-    /// The first manifest that was made of the image.
+    /// The first manifest, or index, that was made of the image.
     pub(in crate::commands::build) manifest: Option<Descriptor>,
     /// The names that it has now, here or elsewhere.
     pub(in crate::commands::build) names: Vec<Reference>,
@@ -63,19 +66,6 @@ impl Means<'_> {
         }
         output::println(text)
     }
-
-    /// The manifest of the image for an output.
-    pub(super) fn manifest(&self, output: &Output) -> anyhow::Result<Raw<Manifest>> {
-        Ok(self.store.manifest_with(self.delivery.image, &output.packing)?)
-    }
-}
-
-/// The descriptor of a manifest.
-pub(super) fn descriptor(manifest: &Raw<Manifest>) -> Descriptor {
-    let media_type = manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
-    let mut descriptor = Descriptor::of(media_type, manifest.bytes());
-    descriptor.annotations.clone_from(&manifest.annotations);
-    descriptor
 }
 
 impl Outputs {
@@ -97,7 +87,7 @@ impl Outputs {
     }
 }
 
-/// Makes all outputs of the image.
+/// Makes all outputs.
 ///
 /// # Errors
 /// One of them fails; the others are made all the same, as far as they get.
@@ -109,7 +99,9 @@ pub(in crate::commands::build) fn deliver(
     let (store, client) = (app.store()?, client_options(app)?);
     let means = &Means { store, client, delivery, stdout_is_taken: outputs.use_stdout() };
     if outputs.list.iter().any(Output::needs_layers) {
-        fetch_layers(app, &means.store.image(delivery.image)?, delivery.mode)?;
+        for image in delivery.images {
+            fetch_layers(app, &means.store.image(image)?, delivery.mode)?;
+        }
     }
     let results: Vec<anyhow::Result<Option<Descriptor>>> = thread::scope(|scope| {
         let (first, others) = outputs.list.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
@@ -136,8 +128,8 @@ fn make(means: &Means<'_>, output: &Output) -> anyhow::Result<Option<Descriptor>
         Kind::Image(image) => image::make(means, output, image),
         Kind::Archive { tables, dest } => archive::make(means, output, (*tables, dest)).map(Some),
         Kind::Layout { tables, dest } => archive::make_layout(means, output, (*tables, dest)).map(Some),
-        Kind::Tar(dest) => tree::make(means, dest).map(|()| None),
-        Kind::Local { dest, others } => local::make(means, (dest, *others)).map(|()| None),
+        Kind::Tar(dest) => tree::make(means, output, dest).map(|()| None),
+        Kind::Local { dest, others } => local::make(means, output, (dest, *others)).map(|()| None),
         Kind::CacheOnly => Ok(None),
     }
 }

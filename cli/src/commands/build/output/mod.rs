@@ -5,8 +5,12 @@ mod archive;
 mod deliver;
 mod fields;
 mod image;
+mod kind;
 mod local;
+mod packed;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod writer;
 

@@ -1,14 +1,14 @@
 //! What `--output`, `--push`, `--load` and `--annotation` ask for, as values.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dhow_builder::FileTimes;
-use dhow_layer_store::archive::Tables;
-use dhow_layer_store::oci::{Compression, Reference};
+use dhow_layer_store::oci::{Compression, Platform, Reference};
 use dhow_layer_store::{Dialect, ExistingBlobs, Packing};
 
+use super::annotation::Annotations;
 use super::fields::Fields;
+use super::kind::{self, Dest, ImageOutput, Kind, Others};
 use crate::args::BuildArgs;
 use crate::commands::tag::new_name;
 use crate::problem::Problem;
@@ -28,59 +28,30 @@ pub(super) struct Output {
     /// The names that it has for itself; else those of `--tag`.
     pub(super) names: Option<Vec<Reference>>,
     pub(super) packing: Packing,
-    /// Annotations of the manifest's entry in an `index.json`.
-    pub(super) entry_annotations: BTreeMap<String, String>,
-    times: Option<FileTimes>,
+    pub(super) annotations: Annotations,
+    /// Whether files of each platform get a directory of their own.
+    pub(super) directories: Directories,
+    pub(super) times: Option<FileTimes>,
 }
 
-/// What an output is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An image in the store, in a registry, or both.
-    Image(ImageOutput),
-    /// An image in a file, as a tar.
-    Archive { tables: Tables, dest: Dest },
-    /// An image as an OCI layout in a directory.
-    Layout { tables: Tables, dest: PathBuf },
-    /// Its files as a tar.
-    Tar(Dest),
-    /// Its files in a directory.
-    Local { dest: PathBuf, others: Others },
-    /// Nothing: the steps' results stay in the cache.
-    CacheOnly,
-}
-
-/// Where an image is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ImageOutput {
-    pub(super) push: bool,
-    /// Without a tag.
-    pub(super) by_digest: bool,
-    pub(super) insecure: bool,
-    pub(super) store: bool,
-    pub(super) unpack: bool,
-}
-
-/// A file, or standard output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Dest {
-    Stdout,
-    File(PathBuf),
-}
-
-/// What becomes of other files in a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
-    Keep,
-    Delete,
+/// Whether files of each platform get a directory of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Directories {
+    /// Where there are several platforms.
+    #[default]
+    Several,
+    /// Also where there is only one.
+    Always,
+    /// Never.
+    Never,
 }
 
 impl Outputs {
     /// What the command line asks for.
     ///
     /// # Errors
-    /// An output has a type or a key that there is not, or they contradict each other.
-    pub(in crate::commands::build) fn new(args: &BuildArgs) -> Result<Self, Problem> {
+    /// An output has a type or a key that there is not, or they contradict each other or `platforms`, those to build for.
+    pub(in crate::commands::build) fn new(args: &BuildArgs, platforms: &[Platform]) -> Result<Self, Problem> {
         let mut list = args.outputs.iter().map(|text| Output::parse(text)).collect::<Result<Vec<_>, _>>()?;
         if list.is_empty() {
             list.push(Output::new(Kind::Image(ImageOutput { store: true, ..ImageOutput::default() })));
@@ -91,7 +62,7 @@ impl Outputs {
         for annotation in &args.annotations {
             list.iter_mut().try_for_each(|output| output.annotate(annotation))?;
         }
-        list.iter().try_for_each(Output::check)?;
+        list.iter().try_for_each(|output| output.check(platforms))?;
         let mut wanted: Vec<FileTimes> = list.iter().filter_map(|output| output.times).collect();
         wanted.dedup();
         match wanted[..] {
@@ -122,13 +93,19 @@ impl Outputs {
 }
 
 impl Output {
-    fn new(kind: Kind) -> Self {
-        let packing = Packing::default();
-        Self { kind, names: None, packing, entry_annotations: BTreeMap::new(), times: None }
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            names: None,
+            packing: Packing::default(),
+            annotations: Annotations::default(),
+            directories: Directories::default(),
+            times: None,
+        }
     }
 
     /// `-`, a directory, or fields.
-    fn parse(text: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         if text == "-" {
             return Ok(Self::new(Kind::Tar(Dest::Stdout)));
         }
@@ -140,9 +117,16 @@ impl Output {
             return Err(Problem::usage(format!("the output `{text}` has no type"))
                 .hint("there are image, registry, docker, oci, tar, local and cacheonly"));
         };
-        let mut output = Self::new(kind_of(&kind, &mut fields)?);
+        let mut output = Self::new(kind::parse(&kind, &mut fields)?);
         if !matches!(output.kind, Kind::Tar(_) | Kind::Local { .. } | Kind::CacheOnly) {
             output.take_image_fields(&mut fields)?;
+        }
+        if matches!(output.kind, Kind::Tar(_) | Kind::Local { .. }) {
+            output.directories = match fields.switch("platform-split")? {
+                None => Directories::Several,
+                Some(true) => Directories::Always,
+                Some(false) => Directories::Never,
+            };
         }
         if !matches!(output.kind, Kind::CacheOnly) {
             let times = |rewrite| if rewrite { FileTimes::Clamp } else { FileTimes::Keep };
@@ -179,7 +163,7 @@ impl Output {
             self.packing.dialect = Dialect::Docker;
         }
         for (key, value) in fields.take_prefixed("annotation") {
-            self.add_annotation(&key, value, fields.text())?;
+            self.annotations.add(&key, value, fields.text())?;
         }
         Ok(())
     }
@@ -215,145 +199,49 @@ impl Output {
         }
     }
 
+    /// Whether images may go with the manifests that they came with.
+    pub(super) fn is_plain(&self) -> bool {
+        self.packing.is_plain() && self.annotations.is_empty()
+    }
+
+    /// How the image for `platform` is packed.
+    pub(super) fn packing_for(&self, platform: &Platform) -> Packing {
+        Packing { annotations: self.annotations.of_manifest(platform), ..self.packing.clone() }
+    }
+
+    /// The directory for the files of `platform`, of so many; empty where they get none.
+    pub(super) fn directory_for(&self, platform: &Platform, count: usize) -> String {
+        match self.directories {
+            Directories::Several if count < 2 => String::new(),
+            Directories::Never => String::new(),
+            Directories::Several | Directories::Always => platform.to_string().replace('/', "_"),
+        }
+    }
+
     /// What cannot go together.
-    fn check(&self) -> Result<(), Problem> {
-        if self.packing.dialect == Dialect::Docker && self.packing.compression == Compression::Zstd {
-            return Err(
-                Problem::usage("`compression=zstd` needs OCI's media types").hint("leave out `oci-mediatypes=false`")
-            );
-        }
-        if self.packing.dialect == Dialect::Docker && !self.packing.annotations.is_empty() {
-            return Err(Problem::usage("annotations need OCI's media types").hint("leave out `oci-mediatypes=false`"));
-        }
-        if !self.entry_annotations.is_empty() && !matches!(self.kind, Kind::Archive { .. } | Kind::Layout { .. }) {
-            return Err(Problem::usage("annotations of a manifest's descriptor need an archive to stand in")
-                .hint("give them to `type=oci`"));
-        }
-        Ok(())
-    }
-}
-
-fn kind_of(kind: &str, fields: &mut Fields) -> Result<Kind, Problem> {
-    Ok(match kind {
-        "image" | "registry" => Kind::Image(image_of(fields, kind)?),
-
-        "docker" => match fields.take("dest") {
-            None => Kind::Image(ImageOutput { store: true, ..ImageOutput::default() }),
-            Some(dest) => archive_of(fields, Tables::Docker, dest)?,
-        },
-        "oci" => {
-            let dest = fields.take("dest").unwrap_or_else(|| "-".to_owned());
-            archive_of(fields, Tables::Oci, dest)?
-        }
-        "tar" => Kind::Tar(dest_of(&fields.take("dest").unwrap_or_else(|| "-".to_owned()))),
-        "local" => {
-            let dest = fields.take("dest").filter(|dest| !dest.is_empty());
-            let dest =
-                dest.ok_or_else(|| Problem::usage("the output `type=local` needs a directory").hint("add `dest=DIR`"))?;
-            let others = match fields.take("mode").as_deref() {
-                None | Some("copy") => Others::Keep,
-                Some("delete") => Others::Delete,
-                Some(other) => return Err(fields.bad("mode", other, "there are copy and delete")),
-            };
-            Kind::Local { dest: dest.into(), others }
-        }
-        "cacheonly" => Kind::CacheOnly,
-        other => {
-            let types = ["image", "registry", "docker", "oci", "tar", "local", "cacheonly"];
-            let problem = Problem::usage(format!("there is no output of the type `{other}`"));
-            return Err(match dhow_builder::nearest(other, types) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("there are {}", types.join(", "))),
-            });
-        }
-    })
-}
-
-fn image_of(fields: &mut Fields, kind: &str) -> Result<ImageOutput, Problem> {
-    // It changes only what the name is called elsewhere, which `--metadata-file` always tells.
-    fields.switch("name-canonical")?;
-    Ok(ImageOutput {
-        push: fields.switch("push")?.unwrap_or(kind == "registry"),
-        by_digest: fields.switch("push-by-digest")?.unwrap_or(false),
-        insecure: fields.switch("registry.insecure")?.unwrap_or(false),
-        store: fields.switch("store")?.unwrap_or(true),
-        unpack: fields.switch("unpack")?.unwrap_or(false),
-    })
-}
-
-fn archive_of(fields: &mut Fields, tables: Tables, dest: String) -> Result<Kind, Problem> {
-    match (fields.switch("tar")?, dest.as_str()) {
-        (Some(false), "-" | "") => {
-            Err(Problem::usage("a directory cannot go to standard output").hint("add `dest=DIR`"))
-        }
-        (Some(false), _) => Ok(Kind::Layout { tables, dest: dest.into() }),
-        _ => Ok(Kind::Archive { tables, dest: dest_of(&dest) }),
-    }
-}
-
-fn dest_of(text: &str) -> Dest {
-    if matches!(text, "-" | "") { Dest::Stdout } else { Dest::File(text.into()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Dest, Kind, Others, Output};
-    use dhow_layer_store::archive::Tables;
-    use dhow_layer_store::oci::Compression;
-    use dhow_layer_store::{Dialect, ExistingBlobs};
-
-    #[test]
-    fn types_and_their_destinations() {
-        let stdout = || Dest::Stdout;
-        let file = |path: &str| Dest::File(path.into());
-        for (text, expected) in [
-            ("-", Kind::Tar(stdout())),
-            ("out", Kind::Local { dest: "out".into(), others: Others::Keep }),
-            ("type=local,dest=out,mode=delete", Kind::Local { dest: "out".into(), others: Others::Delete }),
-            ("type=tar", Kind::Tar(stdout())),
-            ("type=tar,dest=a.tar", Kind::Tar(file("a.tar"))),
-            ("type=oci,dest=a.tar", Kind::Archive { tables: Tables::Oci, dest: file("a.tar") }),
-            ("type=oci,tar=false,dest=a", Kind::Layout { tables: Tables::Oci, dest: "a".into() }),
-            ("type=docker,dest=-", Kind::Archive { tables: Tables::Docker, dest: stdout() }),
-            ("type=cacheonly", Kind::CacheOnly),
-        ] {
-            assert_eq!(Output::parse(text).unwrap().kind, expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn keys_of_images() {
-        let text = "type=registry,\"name=r.example/a:1,r.example/b\",compression=zstd,compression-level=19,force-compression,annotation.x.Y=1,annotation-manifest[linux/amd64].z=2";
-        let output = Output::parse(text).unwrap();
-        let Kind::Image(image) = &output.kind else { panic!("{:?}", output.kind) };
-        assert!(image.push && image.store && !image.unpack);
-        assert_eq!(output.names.unwrap().len(), 2);
-        assert_eq!((output.packing.compression, output.packing.level), (Compression::Zstd, Some(19)));
-        assert_eq!(output.packing.existing, ExistingBlobs::Convert);
-        assert_eq!(output.packing.annotations["x.Y"], "1");
-        assert_eq!(output.packing.annotations["z"], "2");
-        let output = Output::parse("type=image,oci-mediatypes=false,push=true").unwrap();
-        assert_eq!(output.packing.dialect, Dialect::Docker);
-    }
-
-    #[test]
-    fn what_is_unknown_is_an_error_with_a_remedy() {
-        for (text, hint) in [
-            ("type=imag", "did you mean `image`?"),
-            ("type=image,pusch=true", "did you mean `push`?"),
-            ("type=oci,dest=a,compresion=zstd", "did you mean `compression`?"),
-            ("dest=a", "image, registry"),
-            ("type=local", "dest=DIR"),
-            ("type=image,push=maybe", "true or false"),
-            ("type=image,compression=lz4", "gzip, zstd"),
-            ("type=image,compression-level=10", "0 to 9"),
-            ("type=image,oci-artifact=true", "attestations"),
-            ("type=image,annotation-index.a=b", "manifest"),
-            ("type=oci,tar=false", "dest=DIR"),
-            ("type=tar,compression=gzip", "it has"),
-        ] {
-            let problem = Output::parse(text).unwrap_err();
-            assert!(problem.remedy().unwrap_or_default().contains(hint), "{text}: {problem} {:?}", problem.remedy());
-        }
+    pub(super) fn check(&self, platforms: &[Platform]) -> Result<(), Problem> {
+        let is_docker = self.packing.dialect == Dialect::Docker;
+        let is_archive = matches!(self.kind, Kind::Archive { .. } | Kind::Layout { .. });
+        let is_several = platforms.len() > 1;
+        let has_index_json = is_several && is_archive;
+        let (what, hint) = if is_docker && self.packing.compression == Compression::Zstd {
+            ("`compression=zstd` needs OCI's media types", "leave out `oci-mediatypes=false`")
+        } else if is_docker && !self.annotations.is_empty() {
+            ("annotations need OCI's media types", "leave out `oci-mediatypes=false`")
+        } else if !self.annotations.index.is_empty() && !is_several {
+            ("an image for one platform has no index to annotate", "annotate the manifest: annotation.NAME=VALUE")
+        } else if !self.annotations.index_entry.is_empty() && !has_index_json {
+            ("annotations of an index's descriptor need an archive of several platforms", "give them to `type=oci`")
+        } else if self.annotations.are_of_entries() && !is_several && !is_archive {
+            ("annotations of a manifest's descriptor need an archive to stand in", "give them to `type=oci`")
+        } else if matches!(&self.kind, Kind::Image(image) if image.push && image.dangling.is_some()) {
+            ("a name by `dangling-name-prefix` is of the store alone", "leave it out of an output that is pushed")
+        } else if is_several && matches!(self.kind, Kind::Tar(_)) && self.directories == Directories::Never {
+            ("a tar has a directory for each platform", "use `type=local`, or leave out `platform-split`")
+        } else {
+            let host = [Platform::host()];
+            return self.annotations.check(if platforms.is_empty() { &host } else { platforms });
+        };
+        Err(Problem::usage(what).hint(hint))
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::deliver::Means;
-use super::spec::Dest;
+use super::kind::Dest;
 use crate::commands::save::into_file;
 use crate::problem::Problem;
 
