@@ -12,7 +12,9 @@ use std::time::Duration;
 use super::compare::{is_same_directory, is_unchanged};
 use super::links::Links;
 use super::merged::MergedDir;
-use crate::root::{Dir, FileId, FileKind, Metadata, Root, Timestamp, Xattr, copy_data, is_portable_xattr, timestamps, xattr};
+use crate::root::{
+    Dir, FileId, FileKind, Metadata, Root, Timestamp, Xattr, copy_data, is_portable_xattr, timestamps, xattr,
+};
 use crate::{Error, Result};
 
 /// The files of a copied tree as they were when it was made: path, inode and time of the last change.
