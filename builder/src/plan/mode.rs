@@ -99,7 +99,7 @@ impl Change {
             Self::Clear(bits) => mode & !bits,
             Self::SetIfExecutable(bits) => mode | if is_executable { bits } else { 0 },
             Self::Copy { from, to, operator } => {
-                let bits = ((mode >> from) & 7) * EXECUTE & to;
+                let bits = (((mode >> from) & 7) * EXECUTE) & to;
                 match operator {
                     Operator::Add => mode | bits,
                     Operator::Remove => mode & !bits,
