@@ -114,8 +114,8 @@ pub(crate) struct BuildArgs {
     pub(crate) quiet: bool,
     /// Platform of the image, such as linux/amd64; several, separated by commas, are built at the same time and give an
     /// image each, below one index
-    #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
+    #[arg(long = "platform", env = "DOCKER_DEFAULT_PLATFORM", value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platforms: Vec<String>,
     /// Steps that may run at the same time [default: twice the number of processors, at least 4]
     #[arg(long, value_name = "COUNT")]
     pub(crate) jobs: Option<usize>,

@@ -34,6 +34,9 @@ pub(crate) struct PushArgs {
     /// Show nothing but the image's name
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Of an image for several platforms, upload that for this one alone, without an index
+    #[arg(long, value_name = "PLATFORM", conflicts_with = "all_tags")]
+    pub(crate) platform: Option<String>,
 }
 
 /// `dhow login`

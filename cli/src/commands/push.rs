@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use dhow_layer_store::Store;
-use dhow_layer_store::oci::Reference;
+use dhow_layer_store::oci::{ImageId, Platform, Reference};
 use dhow_registry_client::{PushOptions, Transfer};
 
 use super::pull::has_tag;
@@ -26,22 +26,32 @@ pub(crate) fn run(app: &App, args: &PushArgs) -> anyhow::Result<Exit> {
         true => all_tags(&app.store()?, &reference, &args.image)?,
         false => vec![reference],
     };
-    push(app, &references, Mode::unless_quiet(args.quiet))?;
+    let image = match &args.platform {
+        Some(platform) => Some(for_platform(&app.store()?, &args.image, platform)?),
+        None => None,
+    };
+    push(app, (&references, image), Mode::unless_quiet(args.quiet))?;
     Ok(Exit::Success)
 }
 
-/// Pushes the images with these names, and says their digests.
-///
-/// # Errors
-/// A name stands for no image, or the registry's.
-pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::Result<()> {
+/// Of the images that the name stands for the one for a platform.
+fn for_platform(store: &Store, name: &str, platform: &str) -> anyhow::Result<ImageId> {
+    let (found, platform) = (store.require(name)?, platform.parse::<Platform>()?);
+    match store.image_for(&found, &platform)? {
+        Some(image) => Ok(image.id),
+        None => Err(wiring::missing_platform(store, (name, &found), &platform)?.into()),
+    }
+}
+
+/// Pushes the images with these names, or `image` under them, and says their digests.
+fn push(app: &App, (references, image): (&[Reference], Option<ImageId>), mode: Mode) -> anyhow::Result<()> {
     let transfer = wiring::transfer(app, Direction::Push, mode)?;
     let network = Network::start()?;
     for reference in references {
         if mode != Mode::Quiet {
             output::println(&format!("The push refers to repository [{}]", reference.name()))?;
         }
-        let line = push_one(&transfer, &network, reference)
+        let line = push_one(&transfer, &network, (reference, image.as_ref()))
             .with_context(|| format!("cannot push `{}`", reference.familiar()))?;
         match mode {
             Mode::Quiet => output::println(&reference.to_string())?,
@@ -51,8 +61,16 @@ pub(crate) fn push(app: &App, references: &[Reference], mode: Mode) -> anyhow::R
     Ok(())
 }
 
-fn push_one(transfer: &Transfer, network: &Network, reference: &Reference) -> anyhow::Result<String> {
-    let pushed = network.run(transfer.push(reference, &PushOptions::default()))?;
+fn push_one(
+    transfer: &Transfer,
+    network: &Network,
+    (reference, image): (&Reference, Option<&ImageId>),
+) -> anyhow::Result<String> {
+    let options = PushOptions::default();
+    let pushed = match image {
+        Some(image) => network.run(transfer.push_image(reference, image, &options))?,
+        None => network.run(transfer.push(reference, &options))?,
+    };
     let tag = reference.tag().unwrap_or_default();
     Ok(format!("{tag}: digest: {} size: {}", pushed.manifest.digest, pushed.manifest.size))
 }

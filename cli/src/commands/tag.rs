@@ -1,7 +1,7 @@
 //! `dhow tag`: gives an image another name.
 
-use dhow_layer_store::RefTarget;
-use dhow_layer_store::oci::Reference;
+use dhow_layer_store::oci::{Descriptor, Reference};
+use dhow_layer_store::{RefTarget, Store};
 
 use crate::app::App;
 use crate::args::TagArgs;
@@ -13,9 +13,26 @@ pub(crate) fn run(app: &App, args: &TagArgs) -> anyhow::Result<Exit> {
     let target = new_name(&args.target)?;
     let store = app.store()?;
     let found = store.require(&args.source)?;
-    let platforms = found.reference.map(|(_, named)| named.platforms).unwrap_or_default();
-    store.tag_as(&target, RefTarget { image: found.image, manifest: None, platforms })?;
+    let named = match found.reference {
+        Some((_, named)) => RefTarget { manifest: wished(&store, &named)?, ..named },
+        None => RefTarget::one(found.image, None),
+    };
+    store.tag_as(&target, named)?;
     Ok(Exit::Success)
+}
+
+/// The manifest or index of a name that its images do not know of, such as one with annotations: it goes with the name.
+fn wished(store: &Store, named: &RefTarget) -> anyhow::Result<Option<Descriptor>> {
+    let Some(manifest) = &named.manifest else { return Ok(None) };
+    let is_whole = match &named.platforms[..] {
+        [] => {
+            let known = store.image(&named.image)?.manifests;
+            !known.iter().any(|known| known.digest == manifest.digest)
+                && store.whole_manifest(manifest, &named.image)?.is_some()
+        }
+        platforms => store.whole_index(manifest, platforms)?.is_some(),
+    };
+    Ok(named.manifest.clone().filter(|_| is_whole))
 }
 
 /// A name that an image can be given: one without a digest.

@@ -87,6 +87,7 @@ impl GitError {
             Self::NoGitServer(_) => "check the address; a server that only has a repository's files cannot be asked",
             Self::NoCommit { .. } => "check the commit's name; name its branch or tag where the server hides it",
             Self::NoReference { .. } => "check its spelling, or name a commit with all its 40 digits",
+            Self::Refused(_) => "check the repository's address, and that you may read it",
             Self::NoDirectory(_) => "what follows the colon in `#ref:directory` is a directory of the repository",
             _ => return None,
         };

@@ -105,3 +105,30 @@ fn archives_and_files_from_the_web_have_dates() {
     Finished::from(command.env("SOURCE_DATE_EPOCH", "86400").output().expect("dhow starts")).expect_success();
     assert_eq!(created(&dhow, "made"), "1970-01-02T00:00:00Z");
 }
+
+#[test]
+fn files_that_leave_without_an_image_have_the_date() {
+    let dhow = Dhow::new();
+    let folder =
+        context(&dhow, "app", &[("Dockerfile", "FROM scratch\nCOPY file /\nCOPY file /dir/\n"), ("file", "x")]);
+    let file = File::options().write(true).open(folder.join("file")).expect("the file");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(86_400)).expect("sets the date");
+    let (directory, archive) = (dhow.folder().join("out"), dhow.folder().join("out.tar"));
+    // Earlier ones too, as in the reference.
+    for seconds in ["5", "1000000000"] {
+        let (local, tar) =
+            (format!("type=local,dest={}", directory.display()), format!("type=tar,dest={}", archive.display()));
+        let mut command = dhow.command(["build", "-q", "-o", &local, "-o", &tar, text(&folder)]);
+        Finished::from(command.env("SOURCE_DATE_EPOCH", seconds).output().expect("dhow starts")).expect_success();
+        for path in ["file", "dir", "dir/file"] {
+            let found = fs::metadata(directory.join(path)).and_then(|file| file.modified()).expect("the file");
+            assert_eq!(found.duration_since(UNIX_EPOCH).expect("a date").as_secs().to_string(), seconds, "{path}");
+        }
+        let unpacked = dhow.folder().join(format!("unpacked-{seconds}"));
+        fs::create_dir(&unpacked).expect("creates a folder");
+        let done = Command::new("tar").arg("-C").arg(&unpacked).arg("-xf").arg(&archive).status();
+        assert!(done.expect("tar runs").success());
+        let found = fs::metadata(unpacked.join("dir/file")).and_then(|file| file.modified()).expect("the file");
+        assert_eq!(found.duration_since(UNIX_EPOCH).expect("a date").as_secs().to_string(), seconds);
+    }
+}

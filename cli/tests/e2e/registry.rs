@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::skip::program;
+use crate::web::make_certificate;
 
 /// A running registry; it ends when dropped.
 pub(crate) struct Registry {
@@ -20,8 +21,20 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts one with an empty storage, or says why it cannot.
     pub(crate) fn start() -> Result<Self, String> {
-        let binary = program("docker-registry")?;
+        Self::start_in(TempDir::with_prefix("dhow-registry-").expect("a temporary folder"), "")
+    }
+
+    /// The same over TLS, with a certificate that no authority signed.
+    pub(crate) fn start_tls() -> Result<Self, String> {
+        program("openssl")?;
         let storage = TempDir::with_prefix("dhow-registry-").expect("a temporary folder");
+        make_certificate(storage.path());
+        let path = storage.path().display().to_string();
+        Self::start_in(storage, &format!(", tls: {{certificate: {path}/certificate, key: {path}/key}}"))
+    }
+
+    fn start_in(storage: TempDir, tls: &str) -> Result<Self, String> {
+        let binary = program("docker-registry")?;
         let port = free_port();
         let config = storage.path().join("config.yml");
         fs::write(
@@ -29,7 +42,7 @@ impl Registry {
             format!(
                 "version: 0.1\nlog: {{level: error, accesslog: {{disabled: false}}}}\n\
                  storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-                 http: {{addr: 127.0.0.1:{port}}}\n",
+                 http: {{addr: 127.0.0.1:{port}{tls}}}\n",
                 storage.path().join("data").display()
             ),
         )

@@ -302,3 +302,66 @@ fn what_single_builds_have_goes_with_several_platforms() {
     let stdin = fs::File::open(folder.join("Dockerfile")).unwrap();
     assert!(command.stdin(stdin).output().expect("dhow starts").status.success());
 }
+
+#[test]
+fn an_index_stays_what_it_is_under_another_name() {
+    let registry = need!(Registry::start());
+    let (dhow, folder) = site();
+    let name = registry.image("renamed:1");
+    build(&dhow, &folder, &["-t", "many", "--annotation", "index:a=b"]);
+    let digest = dhow.ok(["images", "--digests", "--format", "{{.Digest}}", "many"]);
+    dhow.ok(["tag", "many", &name]);
+    assert!(dhow.ok(["push", &name]).contains(digest.trim()));
+    // Of it one image can go alone, too.
+    let alone = registry.image("alone:1");
+    dhow.ok(["tag", "many", &alone]);
+    assert!(!dhow.ok(["push", "--platform", "linux/arm/v7", &alone]).contains(digest.trim()));
+    let there = Dhow::new();
+    there.ok(["pull", "-q", &alone]);
+    assert_eq!(there.ok(["image", "inspect", "-f", "{{.Architecture}}", &alone]), "arm\n");
+    let error = dhow.fails(["push", "--platform", "linux/amd64", &alone]);
+    assert!(error.contains("`linux/s390x`"), "{error}");
+}
+
+#[test]
+fn a_build_stands_on_the_image_for_its_platform() {
+    let (dhow, folder) = site();
+    build(&dhow, &folder, &["-t", "base"]);
+    fs::write(folder.join("Dockerfile"), "FROM base\nENV A=1\n").unwrap();
+    let before = dhow.ok(["images", "-q", "base"]);
+    dhow.ok(["build", "--platform", "linux/arm/v7", "--platform", "linux/s390x", "-t", "child", text(&folder)]);
+    for (platform, architecture) in [("linux/s390x", "s390x"), ("linux/arm/v7", "arm")] {
+        let label = "{{index .Config.Labels \"architecture\"}}";
+        let found = dhow.ok(["image", "inspect", "--platform", platform, "-f", label, "child"]);
+        assert_eq!(found.trim(), architecture);
+    }
+    assert_eq!(dhow.ok(["images", "-q", "base"]), before, "the base means what it meant");
+}
+
+#[test]
+fn an_ordinary_user_gets_the_same_index() {
+    let digest = |dhow: &Dhow| {
+        let folder = context(dhow, "app", &[("Dockerfile", DOCKERFILE), ("a", "first\n")]);
+        // Files made by different users at different times.
+        let dockerfile = fs::read_to_string(folder.join("Dockerfile")).unwrap();
+        fs::write(folder.join("Dockerfile"), dockerfile.replace("COPY a", "COPY --chown=0:0 --chmod=0644 a")).unwrap();
+        let output = format!("type=oci,dest={}", dhow.folder().join("out.tar").display());
+        dhow.hand_over(dhow.folder());
+        let built = dhow
+            .command([
+                "build",
+                "-q",
+                "--platform",
+                "linux/s390x,linux/arm/v7",
+                "--build-arg",
+                "SOURCE_DATE_EPOCH=86400",
+            ])
+            .args(["-o", &output, text(&folder)])
+            .output()
+            .expect("dhow starts");
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        String::from_utf8_lossy(&built.stdout).into_owned()
+    };
+    let user = need!(Dhow::as_ordinary_user());
+    assert_eq!(digest(&user), digest(&Dhow::new()));
+}

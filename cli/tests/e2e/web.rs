@@ -98,7 +98,8 @@ impl Drop for WebServer {
     }
 }
 
-fn make_certificate(folder: &Path) {
+/// A key and a certificate for `localhost` that nobody signed but itself, in `folder`.
+pub(crate) fn make_certificate(folder: &Path) {
     let mut command = Command::new("openssl");
     command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
     command.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -30,24 +31,26 @@ pub(crate) fn pack<W: Write>(root: &Root, out: W) -> Result<W> {
 /// # Errors
 /// As of [`pack`].
 pub(crate) fn pack_until<W: Write>(root: &Root, out: W, latest: Option<i64>) -> Result<W> {
-    let latest = latest.unwrap_or(i64::MAX);
-    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), latest };
+    let times = i64::MIN..=latest.unwrap_or(i64::MAX);
+    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), times };
     packer.pack_directory(root.dir())?;
     packer.writer.finish().map_err(write_error)
 }
 
 /// Writes whole root file systems to `out` as one tar, in canonical order, each below a directory of its own, whose name has no slash; or one
-/// without a directory, by an empty name. `out` should be buffered.
+/// without a directory, by an empty name. With a `date`, in seconds since 1970, all files have that one. `out` should be buffered.
 ///
 /// # Errors
 /// A file cannot be read, or `out` refuses.
-pub fn write_trees<W: Write>(trees: &[(String, &Root)], out: W) -> Result<W> {
-    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), latest: i64::MAX };
+pub fn write_trees<W: Write>(trees: &[(String, &Root)], date: Option<i64>, out: W) -> Result<W> {
+    let times = date.map_or(i64::MIN..=i64::MAX, |date| date..=date);
+    let mut packer = Packer { writer: TarWriter::new(out), links: HashMap::new(), path: Vec::new(), times };
     for (name, root) in trees {
         packer.links.clear();
         packer.path.clear();
         if !name.is_empty() {
-            let entry = TarEntry::new(name.as_bytes(), EntryKind::Directory, 0o755);
+            let mut entry = TarEntry::new(name.as_bytes(), EntryKind::Directory, 0o755);
+            entry.mtime.seconds = date.unwrap_or(0);
             packer.writer.append(&entry, &mut io::empty()).map_err(write_error)?;
             packer.path = [name.as_bytes(), b"/"].concat();
         }
@@ -62,8 +65,8 @@ struct Packer<W> {
     links: HashMap<FileId, Vec<u8>>,
     /// The path of the directory at hand, with a slash at its end unless it is the root.
     path: Vec<u8>,
-    /// The latest time that a file may have, in seconds since 1970.
-    latest: i64,
+    /// The earliest and the latest time that a file may have, in seconds since 1970.
+    times: RangeInclusive<i64>,
 }
 
 impl<W: Write> Packer<W> {
@@ -163,7 +166,8 @@ impl<W: Write> Packer<W> {
         let mut entry = TarEntry::new(path, kind, mode);
         entry.uid = metadata.uid;
         entry.gid = metadata.gid;
-        entry.mtime = Timestamp { seconds: metadata.mtime.seconds.min(self.latest), nanoseconds: 0 };
+        entry.mtime =
+            Timestamp { seconds: metadata.mtime.seconds.clamp(*self.times.start(), *self.times.end()), nanoseconds: 0 };
         entry
     }
 

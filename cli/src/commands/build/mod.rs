@@ -25,8 +25,8 @@ mod wishes;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use dhow_builder::CancelToken;
 use dhow_builder::diagnostic::Paint;
+use dhow_builder::{CancelToken, FileTimes};
 use dhow_layer_store::Store;
 use dhow_layer_store::oci::ImageId;
 use serde_json::{Value, json};
@@ -115,31 +115,42 @@ fn finish(
     wishes: &Wishes,
     (made, account, interrupt): (&Made, &Account, &Interrupt),
 ) -> anyhow::Result<()> {
-    let (store, images) = (app.store()?, &made.images());
+    let store = app.store()?;
     let is_told = !matches!(wishes.mode, Mode::Quiet | Mode::Documents)
         && args.explain != Some(ExplainKind::Json)
         && args.format == FindingsFormat::Text;
     if is_told && account.ran() {
         summary::tell(&store, made, account, args.squash)?;
     }
+    let done = hand_out((app, args), wishes, (made, account, interrupt));
+    if !wishes.outputs.keep_image() {
+        made.forget(&store)?;
+    }
+    done
+}
+
+/// Checks the sizes, makes the outputs, and tells what there is.
+fn hand_out(
+    (app, args): (&App, &BuildArgs),
+    wishes: &Wishes,
+    (made, account, interrupt): (&Made, &Account, &Interrupt),
+) -> anyhow::Result<()> {
+    let (store, images) = (app.store()?, &made.images());
     if let Some(limit) = wishes.size_limit {
         for built in &made.built {
             let lines = weight::lines(&store, built, &made.dockerfile)?;
             weight::check(store.image(&built.image)?.size()?, limit, &lines)?;
         }
     }
-    let delivery = Delivery { images, names: &wishes.names, mode: wishes.mode, interrupt };
+    let epoch = made.built.first().and_then(|built| built.epoch).filter(|_| wishes.outputs.times == FileTimes::Clamp);
+    let delivery = Delivery { images, names: &wishes.names, epoch, mode: wishes.mode, interrupt };
     let mut delivered = deliver(app, &wishes.outputs, delivery)?;
     let is_asked_for = args.quiet || args.iidfile.is_some() || args.metadata_file.is_some();
     if images.len() > 1 && is_asked_for && delivered.manifest.is_none() {
         delivered.manifest = Some(platforms::plain_index(&store, images)?);
     }
     metadata::write(args, images, (&store, &delivered, account.steps()))?;
-    let report = report(args, wishes, (&store, images, &delivered));
-    if !wishes.outputs.keep_image() {
-        made.forget(&store)?;
-    }
-    report
+    report(args, wishes, (&store, images, &delivered))
 }
 
 /// What the rules found, after the build.

@@ -11,9 +11,8 @@ use crate::args::BuildArgs;
 /// # Errors
 /// One of them is none.
 pub(super) fn typed(args: &BuildArgs) -> anyhow::Result<Vec<Platform>> {
-    let typed = args.platform.as_deref().unwrap_or_default();
     let mut platforms = Vec::new();
-    for text in typed.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+    for text in args.platforms.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
         let platform: Platform = text.parse()?;
         if !platforms.contains(&platform) {
             platforms.push(platform);
@@ -27,6 +26,9 @@ pub(super) fn typed(args: &BuildArgs) -> anyhow::Result<Vec<Platform>> {
 /// # Errors
 /// An image cannot be read.
 pub(super) fn target(store: &Store, images: &[ImageId], manifest: Option<Descriptor>) -> anyhow::Result<RefTarget> {
+    if let [image] = images {
+        return Ok(RefTarget::one(*image, manifest));
+    }
     let mut platforms: Vec<ImageId> = Vec::new();
     for image in images {
         if !platforms.contains(image) {

@@ -24,7 +24,7 @@ pub(super) fn make(means: &Means<'_>, output: &Output, (tables, dest): (Tables, 
     writer::write(means, dest, |out: &mut dyn Write| {
         Ok(export(&means.store, &what, out, &archive_events(&progress))?)
     })?;
-    Ok(packed.descriptor())
+    Ok(Descriptor { annotations, ..packed.descriptor() })
 }
 
 /// Adds the image to a directory.
@@ -38,7 +38,7 @@ pub(super) fn make_layout(
     let progress = ui::Transfer::new(means.delivery.mode, "Writing layer");
     let what = Export { content: packed.content(), names: means.names(output), annotations: &annotations, tables };
     export_dir(&means.store, &what, dest, &archive_events(&progress))?;
-    Ok(packed.descriptor())
+    Ok(Descriptor { annotations, ..packed.descriptor() })
 }
 
 /// Annotations of what `index.json` lists.

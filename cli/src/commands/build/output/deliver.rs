@@ -23,6 +23,8 @@ pub(in crate::commands::build) struct Delivery<'a> {
     pub(in crate::commands::build) images: &'a [ImageId],
     /// The names of `--tag`.
     pub(in crate::commands::build) names: &'a [Reference],
+    /// The date that files get which leave without an image (`SOURCE_DATE_EPOCH`), in seconds since 1970.
+    pub(in crate::commands::build) epoch: Option<i64>,
     /// How progress is shown.
     pub(in crate::commands::build) mode: Mode,
     /// Ends it early.

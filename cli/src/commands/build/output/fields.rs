@@ -97,7 +97,9 @@ fn unsupported(key: &str) -> Option<&'static str> {
     match key {
         "oci-artifact" | "attestation-inline" | "attestation-prefix" => Some("attestations are not written yet"),
         "prefer-nondist-layers" => Some("layers keep the media types that they came with"),
-        "dangling-name-prefix" | "danging-name-empty-only" => Some("an image without a name is found by its id"),
+        "dangling-name-prefix" | "danging-name-empty-only" | "name-canonical" => {
+            Some("only `type=image` and `type=registry` name images by their digest")
+        }
         "platform-split" => Some("only `type=local` and `type=tar` have directories"),
         "context" => Some("dhow has no daemon to load the image into"),
         _ => None,

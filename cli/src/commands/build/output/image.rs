@@ -21,10 +21,14 @@ pub(super) fn make(means: &Means<'_>, output: &Output, image: &ImageOutput) -> a
     let mut manifest = None;
     if image.store {
         // A manifest that was wished for goes with the names, so that `push` sends it later.
-        if !output.is_plain() {
+        if !output.is_plain() || image.canonical || image.dangling.is_some() {
             manifest = Some(means.packed(output)?.descriptor());
         }
-        means.names(output).iter().try_for_each(|name| means.name(name, manifest.clone()))?;
+        let names = means.names(output);
+        names.iter().try_for_each(|name| means.name(name, manifest.clone()))?;
+        for name in by_digest(image, names, manifest.as_ref())? {
+            means.name(&name, manifest.clone())?;
+        }
     }
     if image.unpack {
         // Of several, the one that can run here, as with BuildKit.
@@ -35,6 +39,21 @@ pub(super) fn make(means: &Means<'_>, output: &Output, image: &ImageOutput) -> a
         return Ok(manifest);
     }
     push(means, output, image).map(Some)
+}
+
+/// The names with the digest that the image gets besides.
+fn by_digest(
+    image: &ImageOutput,
+    names: &[Reference],
+    manifest: Option<&Descriptor>,
+) -> anyhow::Result<Vec<Reference>> {
+    let Some(manifest) = manifest else { return Ok(Vec::new()) };
+    let canonical = names.iter().filter(|_| image.canonical).map(|name| name.with_digest(manifest.digest));
+    let mut pinned: Vec<Reference> = canonical.collect();
+    if let Some(prefix) = image.dangling.as_ref().filter(|_| names.is_empty() || !image.dangling_if_nameless) {
+        pinned.push(format!("{prefix}@{}", manifest.digest).parse()?);
+    }
+    Ok(pinned)
 }
 
 impl Means<'_> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use dhow_layer_store::archive::Tables;
 
 use super::fields::Fields;
+use crate::commands::tag::new_name;
 use crate::problem::Problem;
 
 /// What an output is.
@@ -33,6 +34,12 @@ pub(super) struct ImageOutput {
     pub(super) insecure: bool,
     pub(super) store: bool,
     pub(super) unpack: bool,
+    /// Whether it gets its names with its digest, too.
+    pub(super) canonical: bool,
+    /// A repository in which it gets its digest for a name.
+    pub(super) dangling: Option<String>,
+    /// Whether that is so only for an image without names.
+    pub(super) dangling_if_nameless: bool,
 }
 
 /// A file, or standard output.
@@ -79,14 +86,21 @@ pub(super) fn parse(kind: &str, fields: &mut Fields) -> Result<Kind, Problem> {
 }
 
 fn image_of(fields: &mut Fields, kind: &str) -> Result<ImageOutput, Problem> {
-    // It changes only what the name is called elsewhere, which `--metadata-file` always tells.
-    fields.switch("name-canonical")?;
+    let dangling = fields.take("dangling-name-prefix").filter(|prefix| !prefix.is_empty());
+    if dangling.as_ref().is_some_and(|prefix| new_name(prefix).is_err() || prefix.contains(':')) {
+        let prefix = dangling.unwrap_or_default();
+        return Err(fields.bad("dangling-name-prefix", &prefix, "write a name without a tag, such as `dangling`"));
+    }
     Ok(ImageOutput {
         push: fields.switch("push")?.unwrap_or(kind == "registry"),
         by_digest: fields.switch("push-by-digest")?.unwrap_or(false),
         insecure: fields.switch("registry.insecure")?.unwrap_or(false),
         store: fields.switch("store")?.unwrap_or(true),
         unpack: fields.switch("unpack")?.unwrap_or(false),
+        canonical: fields.switch("name-canonical")?.unwrap_or(false),
+        dangling,
+        // BuildKit's own spelling.
+        dangling_if_nameless: fields.switch("danging-name-empty-only")?.unwrap_or(false),
     })
 }
 

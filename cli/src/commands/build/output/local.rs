@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dhow_layer_store::{FileKind, Metadata, Root, SnapshotView, copy_data};
+use dhow_layer_store::{FileKind, Metadata, Root, SnapshotView, Timestamp, copy_data};
 
 use super::deliver::Means;
 use super::kind::Others;
@@ -60,7 +60,8 @@ pub(super) fn make(means: &Means<'_>, output: &Output, (dest, others): (&Path, O
 }
 
 fn copy(means: &Means<'_>, (from, to): (&Root, &Root), others: Others) -> anyhow::Result<()> {
-    let mut export = LocalExport { from, to, others, directories: vec![PathBuf::from("/")] };
+    let epoch = means.delivery.epoch;
+    let mut export = LocalExport { from, to, others, epoch, directories: vec![PathBuf::from("/")] };
     let mut done = 0;
     while let Some(directory) = export.directories.get(done).cloned() {
         means.delivery.interrupt.check()?;
@@ -71,7 +72,7 @@ fn copy(means: &Means<'_>, (from, to): (&Root, &Root), others: Others) -> anyhow
     for directory in export.directories.iter().skip(1).rev() {
         if let Some(metadata) = export.from.stat(directory)? {
             to.set_mode(directory, metadata.mode)?;
-            to.set_mtime(directory, metadata.mtime)?;
+            to.set_mtime(directory, export.date(&metadata))?;
         }
     }
     Ok(())
@@ -115,6 +116,8 @@ struct LocalExport<'a> {
     from: &'a Root,
     to: &'a Root,
     others: Others,
+    /// The date of all files, in seconds since 1970.
+    epoch: Option<i64>,
     /// Those that were found so far.
     directories: Vec<PathBuf>,
 }
@@ -168,6 +171,10 @@ impl LocalExport<'_> {
         if metadata.kind != FileKind::Symlink {
             self.to.set_mode(path, metadata.mode)?;
         }
-        Ok(self.to.set_mtime(path, metadata.mtime)?)
+        Ok(self.to.set_mtime(path, self.date(metadata))?)
+    }
+
+    fn date(&self, metadata: &Metadata) -> Timestamp {
+        self.epoch.map_or(metadata.mtime, |seconds| Timestamp { seconds, nanoseconds: 0 })
     }
 }

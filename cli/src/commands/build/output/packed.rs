@@ -20,11 +20,10 @@ impl Packed {
     /// The manifest or index as a blob.
     pub(super) fn descriptor(&self) -> Descriptor {
         match self {
-            Self::Index(index) => Descriptor { annotations: index.document.annotations.clone(), ..index.descriptor() },
+            Self::Index(index) => index.descriptor(),
             Self::Image(_, manifest) => {
                 let media_type = manifest.media_type.clone().unwrap_or(MediaType::OciManifest);
-                let annotations = manifest.annotations.clone();
-                Descriptor { annotations, ..Descriptor::of(media_type, manifest.bytes()) }
+                Descriptor::of(media_type, manifest.bytes())
             }
         }
     }

@@ -234,6 +234,8 @@ impl Output {
             ("annotations of an index's descriptor need an archive of several platforms", "give them to `type=oci`")
         } else if self.annotations.are_of_entries() && !is_several && !is_archive {
             ("annotations of a manifest's descriptor need an archive to stand in", "give them to `type=oci`")
+        } else if matches!(&self.kind, Kind::Image(image) if image.push && image.dangling.is_some()) {
+            ("a name by `dangling-name-prefix` is of the store alone", "leave it out of an output that is pushed")
         } else if is_several && matches!(self.kind, Kind::Tar(_)) && self.directories == Directories::Never {
             ("a tar has a directory for each platform", "use `type=local`, or leave out `platform-split`")
         } else {

@@ -17,7 +17,7 @@ pub(super) fn make(means: &Means<'_>, output: &Output, dest: &Dest) -> anyhow::R
     let views = means.views(output)?;
     let trees: Vec<_> = views.iter().map(|(directory, view)| (directory.clone(), view.root())).collect();
     writer::write(means, dest, |out: &mut dyn Write| {
-        let mut out = write_trees(&trees, BufWriter::with_capacity(BUFFER, out))?;
+        let mut out = write_trees(&trees, means.delivery.epoch, BufWriter::with_capacity(BUFFER, out))?;
         out.flush().context("cannot write the tar")
     })
 }
