@@ -22,6 +22,7 @@ use rustix::thread::{self, CapabilitySet, CapabilitySets, ThreadNameSpaceType, U
 
 use crate::handshake::{ChildEnd, Order};
 use crate::mount::Access;
+use crate::namespaces::Namespaces;
 use crate::plan::{Plan, Program};
 use crate::step::{FileSystem, NodeKind, StagedFile, Step};
 use crate::sys;
@@ -68,14 +69,8 @@ fn take(step: &Step, parent: &ChildEnd) -> Result<(), Errno> {
         Step::CloseOthers(kept) => close_others(kept),
         Step::DieWithParent => process::set_parent_process_death_signal(Some(Signal::KILL)),
         Step::AwaitPlacement => parent.await_order(Order::Proceed),
-        Step::JoinNamespaces(process) => {
-            let all = ThreadNameSpaceType::MOUNT
-                | ThreadNameSpaceType::PROCESS_ID
-                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-                | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-                | ThreadNameSpaceType::NETWORK
-                | ThreadNameSpaceType::CONTROL_GROUP;
-            thread::move_into_thread_name_spaces(process.as_fd(), all)
+        Step::JoinNamespaces(Namespaces { process, apart }) => {
+            thread::move_into_thread_name_spaces(process.as_fd(), *apart)
         }
         Step::SetUmask(mask) => {
             process::umask(Mode::from_raw_mode(*mask));

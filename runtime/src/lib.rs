@@ -19,6 +19,7 @@ mod init;
 mod mount;
 mod mount_plan;
 mod mountpoint;
+mod namespaces;
 mod network;
 mod plan;
 mod privilege;

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::exec_problem;
 use crate::mount_plan::MountPlan;
 use crate::mountpoint::Stubs;
+use crate::namespaces::Namespaces;
 use crate::network::Network;
 use crate::process::{Privileges, Process};
 use crate::rights::Rights;
@@ -92,10 +93,10 @@ pub(crate) fn build(bundle: Bundle, root: OwnedFd, streams: Streams) -> Result<(
     Ok((Plan { steps, program }, stubs))
 }
 
-/// Makes the plan of another program in the sandbox of `target`, the pidfd of its program.
+/// Makes the plan of another program in the sandbox of `target`.
 pub(crate) fn build_entry(
     (process, seccomp): (&Process, seccomp::Seccomp),
-    target: OwnedFd,
+    target: Namespaces,
     streams: Streams,
 ) -> Result<Plan> {
     let rights = Rights::probe();
@@ -105,6 +106,8 @@ pub(crate) fn build_entry(
         Step::AwaitPlacement,
         Step::JoinNamespaces(target),
         Step::GoOnInChild,
+        // Its parent must know of it before it speaks for itself.
+        Step::AwaitPlacement,
         Step::DieWithParent,
         Step::NewSession,
     ];
@@ -128,7 +131,9 @@ impl Plan {
 
 fn descriptors(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::PivotRoot { root: fd, .. } | Step::Attach { tree: fd, .. } | Step::JoinNamespaces(fd) => {
+        Step::PivotRoot { root: fd, .. }
+        | Step::Attach { tree: fd, .. }
+        | Step::JoinNamespaces(Namespaces { process: fd, .. }) => {
             vec![fd.as_raw_fd()]
         }
         Step::Mount(file_system) => file_system.fallback.iter().map(|fd| fd.as_raw_fd()).collect(),

@@ -12,6 +12,7 @@ use rustix::process::{Gid, Resource, Rlimit, Uid};
 use rustix::thread::CapabilitySet;
 
 use crate::mount::Access;
+use crate::namespaces::Namespaces;
 
 /// A step. The order in which they come is in `plan.rs`.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(crate) enum Step {
     DieWithParent,
     /// Wait until the parent has put this process into its cgroups.
     AwaitPlacement,
-    /// Join the namespaces of another sandbox's process, all but the user's.
-    JoinNamespaces(OwnedFd),
+    /// Join the namespaces of another sandbox's process.
+    JoinNamespaces(Namespaces),
     /// Go on in a child, which is in the pid namespace that was joined; this process ends.
     GoOnInChild,
     SetUmask(u32),

@@ -1,5 +1,7 @@
 //! The commands on containers that exist.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::{CreateArgs, InspectArgs, Later, PruneArgs, RunArgs};
@@ -11,6 +13,8 @@ pub(crate) enum ContainerCommand {
     Run(Later<RunArgs>),
     /// Create a container without starting it
     Create(Later<CreateArgs>),
+    /// Run another program in a running container
+    Exec(Later<ExecArgs>),
     /// List containers
     #[command(visible_aliases = ["list", "ps"])]
     Ls(Later<PsArgs>),
@@ -148,6 +152,38 @@ pub(crate) struct RmArgs {
 pub(crate) struct SuperviseArgs {
     /// Its id
     pub(crate) container: String,
+}
+
+/// `dhow exec`
+#[derive(Debug, Args)]
+#[command(override_usage = "dhow exec [OPTIONS] CONTAINER COMMAND [ARGUMENT]…")]
+pub(crate) struct ExecArgs {
+    /// Run in the background
+    #[arg(short, long, conflicts_with_all = ["interactive", "tty"])]
+    pub(crate) detach: bool,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Set an environment variable; without a value it is taken from the environment
+    #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Working directory [default: the container's]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// User and group, names or numbers [default: the container's]
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// Name or id
+    pub(crate) container: String,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
 }
 
 /// `dhow wait`

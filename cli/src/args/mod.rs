@@ -27,7 +27,8 @@ pub(crate) use cache::{
     BuilderCommand, CacheCommand, CacheDuArgs, CacheFilterArgs, CacheListArgs, CachePruneArgs, CacheWhyArgs,
 };
 pub(crate) use container::{
-    ContainerCommand, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs, WaitArgs,
+    ContainerCommand, ExecArgs, KillArgs, LogsArgs, PsArgs, RestartArgs, RmArgs, StartArgs, StopArgs, SuperviseArgs,
+    WaitArgs,
 };
 pub(crate) use image::{
     FromHostArgs, HistoryArgs, ImageCommand, ImagePruneArgs, ImagesArgs, ImportArgs, InspectArgs, LoadArgs, RmiArgs,
@@ -99,6 +100,8 @@ pub(crate) enum Command {
     Run(Later<RunArgs>),
     /// Create a container without starting it
     Create(Later<CreateArgs>),
+    /// Run another program in a running container
+    Exec(Later<ExecArgs>),
     /// List containers
     Ps(Later<PsArgs>),
     /// Fetch the logs of a container

@@ -30,6 +30,8 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("build", "--compress", "the context is read in place and never sent"),
     ("run", "--sig-proxy", "signals are always passed on"),
     ("run", "--detach-keys", "a container in the foreground ends with its dhow; run it with `-d`"),
+    ("exec", "--privileged", "a program has the rights that its container was given; `run --privileged` gives them"),
+    ("exec", "--detach-keys", "end the program, or its terminal, to leave it"),
     ("run", "--link", NO_BRIDGE),
     ("run", "--ip", NO_BRIDGE),
     ("run", "--ip6", NO_BRIDGE),

@@ -5,6 +5,7 @@ mod cache;
 mod completion;
 mod df;
 mod each;
+mod exec;
 mod fmt;
 mod from_host;
 mod history;
@@ -56,6 +57,7 @@ pub(crate) fn dispatch(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Import(args) => image(app, ImageCommand::Import(args)),
         Command::Run(args) => container(app, ContainerCommand::Run(args)),
         Command::Create(args) => container(app, ContainerCommand::Create(args)),
+        Command::Exec(args) => container(app, ContainerCommand::Exec(args)),
         Command::Ps(args) => container(app, ContainerCommand::Ls(args)),
         Command::Logs(args) => container(app, ContainerCommand::Logs(args)),
         Command::Start(args) => container(app, ContainerCommand::Start(args)),
@@ -106,6 +108,7 @@ fn container(app: &App, command: ContainerCommand) -> anyhow::Result<Exit> {
     match command {
         ContainerCommand::Run(args) => run::run(app, &args),
         ContainerCommand::Create(args) => run::create_only(app, &args),
+        ContainerCommand::Exec(args) => exec::run(app, &args),
         ContainerCommand::Ls(args) => ps::run(app, &args),
         ContainerCommand::Logs(args) => logs::run(app, &args),
         ContainerCommand::Start(args) => stop::start(app, &args),

@@ -19,6 +19,7 @@ mod contexts;
 mod debian;
 mod dhow;
 mod epoch;
+mod exec;
 mod exit_codes;
 mod facts;
 mod findings;

@@ -98,6 +98,9 @@ fn launch(
     process.env = request.env.iter().map(Into::into).collect();
     process.cwd = request.cwd.clone().into();
     process.user = User::resolve(container.root()?.as_fd(), &request.user)?;
+    if !request.env.iter().any(|variable| variable.starts_with("HOME=")) {
+        process.env.push(format!("HOME={}", process.user.home.display()).into());
+    }
     process.capabilities = confinement.capabilities;
     process.privileges = confinement.privileges;
     let stdio = if request.terminal { Stdio::Terminal(UNSEEN) } else { streams(descriptors)? };

@@ -27,7 +27,7 @@ use crate::sandbox::set_window_size;
 pub struct ExecRequest {
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// The whole environment, each `KEY=value`.
+    /// The whole environment, each `KEY=value`. Without a `HOME` it is the user's.
     pub env: Vec<String>,
     /// The working directory, which must exist.
     pub cwd: String,
@@ -46,19 +46,8 @@ impl Container {
     pub fn exec(&self, request: &ExecRequest, input: Input) -> Result<i32> {
         let carried = |error| Error::system("carry the program's streams", error);
         let (theirs, mut pumps) = streams(request, input).map_err(carried)?;
-        let lent: Vec<BorrowedFd<'_>> = theirs.iter().map(AsFd::as_fd).collect();
-        let stream = control::connect(self.directory(), &Request::Exec(request.clone()), &lent);
-        // The end of the program's output is seen only when nobody else could write.
-        drop(theirs);
-        let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => self.wrong_state("enter", "not running"),
-            _ => Error::io("connect to", self.directory().join("control"), error),
-        })?;
-        let (answer, mut descriptors) = control::receive(&stream).map_err(carried)?;
-        if answer != "ok" {
-            return Err(refusal(&answer));
-        }
-        let terminal = descriptors.pop();
+        // The end of the program's output is seen only when nobody else could write: they are given away.
+        let (stream, terminal) = self.start_entry(request, theirs)?;
         let raw = (terminal.is_some() && input == Input::Forwarded).then(RawTerminal::enter).flatten();
         if let Some(terminal) = &terminal {
             pumps = terminal_pumps(terminal, input).map_err(carried)?;
@@ -66,6 +55,36 @@ impl Container {
         let code = Session { stream, terminal, pumps }.run();
         drop(raw);
         code
+    }
+
+    /// Starts a program in the container that nobody sees and nobody waits for; it ends with the container. A
+    /// terminal is not made.
+    ///
+    /// # Errors
+    /// Those of [`exec`](Self::exec).
+    pub fn exec_detached(&self, request: &ExecRequest) -> Result<()> {
+        let null = || File::options().read(true).write(true).open("/dev/null");
+        let streams: io::Result<Vec<OwnedFd>> =
+            [null(), null(), null()].into_iter().map(|file| file.map(OwnedFd::from)).collect();
+        let streams = streams.map_err(|error| Error::io("open", "/dev/null", error))?;
+        self.start_entry(&ExecRequest { terminal: false, ..request.clone() }, streams).map(drop)
+    }
+
+    /// Has the supervisor start the program; the connection to it, and the program's terminal if it has one.
+    fn start_entry(&self, request: &ExecRequest, streams: Vec<OwnedFd>) -> Result<(UnixStream, Option<OwnedFd>)> {
+        let lent: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
+        let stream = control::connect(self.directory(), &Request::Exec(request.clone()), &lent);
+        let stream = stream.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => self.wrong_state("enter", "not running"),
+            _ => Error::io("connect to", self.directory().join("control"), error),
+        })?;
+        drop(streams);
+        let (answer, mut descriptors) =
+            control::receive(&stream).map_err(|error| Error::system("hear from the supervisor", error))?;
+        if answer != "ok" {
+            return Err(refusal(&answer));
+        }
+        Ok((stream, descriptors.pop()))
     }
 }
 

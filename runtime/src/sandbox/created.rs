@@ -26,7 +26,10 @@ impl Created {
         self.link.send(Order::Proceed);
         loop {
             match self.receive()? {
-                Some(Report::Child { pid, pidfd }) => self.process.become_child(pid, pidfd)?,
+                Some(Report::Child { pid, pidfd }) => {
+                    self.process.become_child(pid, pidfd)?;
+                    self.link.send(Order::Proceed);
+                }
                 Some(Report::Terminal(terminal)) => self.ends.terminal = Some(terminal),
                 Some(Report::Ready) => {
                     self.diagnosis.forget_taken();

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::handshake;
 use crate::init;
 use crate::mountpoint::Stubs;
+use crate::namespaces::Namespaces;
 use crate::plan;
 use crate::process::Process;
 use crate::sandbox::clone_quietly;
@@ -45,6 +46,7 @@ impl Running {
         let target =
             self.process.pidfd.try_clone().map_err(|error| Error::system("duplicate a process handle", error))?;
         let (streams, ends) = open_streams(stdio).map_err(|error| Error::system("open the standard streams", error))?;
+        let target = Namespaces::of(self.pid(), target);
         let mut plan = plan::build_entry((process, seccomp), target, streams)?;
         let (parent, child) = handshake::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
         plan.close_all_but(child.0.as_fd());

@@ -71,15 +71,14 @@ pub(crate) enum Lasting {
 /// # Errors
 /// A layer is missing, the image's user is unknown, or a mount cannot be had.
 pub(crate) fn launch(app: &App, container: &Container, lasting: Lasting) -> anyhow::Result<Launch> {
-    let spec: Spec = serde_json::from_value(container.config().data.clone())
-        .with_context(|| format!("the container `{}` was made by another version of dhow", container.config().name))?;
+    let spec = Spec::of(container)?;
     let store = app.store()?;
     let tree = match lasting {
         Lasting::Passing => Tree::Passing(store.prepare(&spec.stack())?),
         Lasting::Kept => Tree::Kept(store.container_tree(container.directory(), &spec.stack())?),
     };
     let hostname = hostname(container, &spec);
-    let process = process(container, &spec, tree.root(), &hostname)?;
+    let process = process(container, &spec, tree.root())?;
     let mut bundle = Bundle::docker_default(tree.rootfs()?, process);
     if spec.limits.privileged {
         bundle = bundle.privileged();
@@ -99,13 +98,19 @@ pub(crate) fn launch(app: &App, container: &Container, lasting: Lasting) -> anyh
     Ok(Launch { bundle, tree })
 }
 
-fn process(container: &Container, spec: &Spec, root: &Root, hostname: &str) -> anyhow::Result<Process> {
-    let user = User::resolve(root.as_fd(), &spec.program.user)?;
+/// The variables of the container's program, still without a `HOME`.
+pub(crate) fn container_env(container: &Container, spec: &Spec) -> Vec<String> {
     let mut env = spec.program.env.clone();
     // An empty value was put there for it when the container had no id.
     if let Some(known) = env.iter_mut().find(|variable| *variable == "HOSTNAME=") {
-        known.push_str(hostname);
+        known.push_str(&hostname(container, spec));
     }
+    env
+}
+
+fn process(container: &Container, spec: &Spec, root: &Root) -> anyhow::Result<Process> {
+    let user = User::resolve(root.as_fd(), &spec.program.user)?;
+    let mut env = container_env(container, spec);
     set_default(&mut env, "HOME", &user.home.to_string_lossy());
     let mut process = Process::new(container.config().command.iter().cloned());
     process.env = env.into_iter().map(Into::into).collect();

@@ -17,9 +17,11 @@ use dhow_runtime::{Console, Container, Input};
 
 pub(crate) use create::hostname;
 use create::{AtEnd, create};
+pub(crate) use launch::container_env;
 use launch::{Lasting, container_volumes, launch};
 pub(crate) use mounts::{Source, Write, volume_name};
 pub(crate) use network::Mode as NetworkMode;
+pub(crate) use process::{add_typed, set_default};
 pub(crate) use spec::Spec;
 pub(crate) use volumes::{Volume, Volumes};
 
@@ -44,7 +46,7 @@ pub(crate) fn create_only(app: &App, args: &CreateArgs) -> anyhow::Result<Exit> 
 }
 
 /// Reports an error of `run` or `exec`; the code is docker's.
-fn failed(error: &anyhow::Error) -> Exit {
+pub(crate) fn failed(error: &anyhow::Error) -> Exit {
     let reported = report::report(error);
     let runtime = error.chain().find_map(|cause| cause.downcast_ref::<dhow_runtime::Error>());
     match (runtime, reported) {
@@ -55,9 +57,14 @@ fn failed(error: &anyhow::Error) -> Exit {
     }
 }
 
+/// `-it` without one.
+pub(crate) fn no_terminal() -> Problem {
+    Problem::usage("`-it` needs a terminal, and standard input is none").hint("leave `-t` out")
+}
+
 fn run_inner(app: &App, args: &RunArgs) -> anyhow::Result<Exit> {
     if args.create.tty && args.create.interactive && !args.detach && !std::io::stdin().is_terminal() {
-        return Err(Problem::usage("`-it` needs a terminal, and standard input is none").hint("leave `-t` out").into());
+        return Err(no_terminal().into());
     }
     let at_end = if args.rm { AtEnd::Remove } else { AtEnd::Keep };
     let container = create(app, &args.create, at_end)?;

@@ -1,6 +1,6 @@
 //! What a container executes: the image's config with what was typed over it, by docker's rules.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dhow_layer_store::oci::ContainerConfig;
@@ -98,18 +98,31 @@ fn environment_of(
     for variable in &config.env {
         set(&mut env, variable);
     }
-    for file in &options.env_file {
+    add_typed(&mut env, (&options.env_file, &options.env), environment)?;
+    Ok(env)
+}
+
+/// Adds the variables of files, then those that were typed.
+///
+/// # Errors
+/// A file cannot be read, or something is no variable.
+pub(crate) fn add_typed(
+    env: &mut Vec<String>,
+    (files, variables): (&[PathBuf], &[String]),
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    for file in files {
         for line in env_file(file)? {
-            set_or_copy(&mut env, &line, environment);
+            set_or_copy(env, &line, environment);
         }
     }
-    for variable in &options.env {
+    for variable in variables {
         if variable.is_empty() || variable.starts_with('=') {
             return Err(Problem::usage(format!("`{variable}` is not an environment variable")).into());
         }
-        set_or_copy(&mut env, variable, environment);
+        set_or_copy(env, variable, environment);
     }
-    Ok(env)
+    Ok(())
 }
 
 /// Sets `NAME=value` in place of another value of the same name.
@@ -123,7 +136,7 @@ fn set(env: &mut Vec<String>, variable: &str) {
 }
 
 /// Sets a variable unless it has a value already.
-pub(super) fn set_default(env: &mut Vec<String>, name: &str, value: &str) {
+pub(crate) fn set_default(env: &mut Vec<String>, name: &str, value: &str) {
     if !env.iter().any(|known| known.split('=').next() == Some(name)) {
         env.push(format!("{name}={value}"));
     }

@@ -1,6 +1,8 @@
 //! What a container is made of, as it is kept with the container: enough to start it, and to start it again.
 
+use anyhow::Context;
 use dhow_layer_store::{LayerId, Stack};
+use dhow_runtime::Container;
 use serde::{Deserialize, Serialize};
 
 use super::mounts::Request;
@@ -31,6 +33,16 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// That of a container.
+    ///
+    /// # Errors
+    /// It is of another form.
+    pub(crate) fn of(container: &Container) -> anyhow::Result<Self> {
+        let config = container.config();
+        serde_json::from_value(config.data.clone())
+            .with_context(|| format!("the container `{}` was made by another version of dhow", config.name))
+    }
+
     /// The layers as a stack.
     pub(crate) fn stack(&self) -> Stack {
         Stack(self.layers.clone())
