@@ -102,6 +102,7 @@ impl Store {
         let _lock = durable::lock_directory(&self.path("images"))?;
         let is_there = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some();
         let goes = is_there && self.forget_unused_image(image)?;
+        self.forget_cache_size();
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 
@@ -116,6 +117,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut removed = self.untag_all(names)?;
+        self.forget_cache_size();
         match self.forget_image(image)? {
             true => removed.push(Removed::Deleted(*image)),
             false => self.note_left(image),
