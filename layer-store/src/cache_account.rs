@@ -12,6 +12,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::store::Store;
+use crate::sweep_lock::NoSweep;
 
 const NAME: &str = "cache-account";
 
@@ -23,7 +24,7 @@ const PATIENCE: u64 = 30;
 
 /// A count and what was added since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Account {
+pub(crate) struct Account {
     bytes: u64,
     counted: u64,
 }
@@ -33,8 +34,7 @@ impl Store {
     /// the last minutes; if not, [`prune_cache`](Self::prune_cache) has to look.
     pub fn is_cache_within(&self, budget: u64, bytes: u64) -> bool {
         let added = bytes.saturating_add(self.measure_cache_mounts());
-        let change = |account: Account| Account { bytes: account.bytes.saturating_add(added), ..account };
-        let grown = self.change_account(change);
+        let grown = self.no_sweep().ok().and_then(|no_sweep| self.add_to_cache_size(&no_sweep, added));
         grown.is_some_and(|account| account.bytes <= budget && now().saturating_sub(account.counted) < BELIEVED)
     }
 
@@ -56,13 +56,14 @@ impl Store {
         let _ = fs::remove_file(self.path(NAME));
     }
 
-    fn change_account(&self, change: impl FnOnce(Account) -> Account) -> Option<Account> {
-        let _no_sweep = self.no_sweep().ok()?;
+    /// Adds `bytes`. No account stays none: the next build counts.
+    pub(crate) fn add_to_cache_size(&self, _no_sweep: &NoSweep, bytes: u64) -> Option<Account> {
         let mut file = File::options().read(true).write(true).open(self.path(NAME)).ok()?;
         file.lock().ok()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        let account = change(decode(&bytes)?);
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).ok()?;
+        let before = decode(&content)?;
+        let account = Account { bytes: before.bytes.saturating_add(bytes), ..before };
         file.seek(SeekFrom::Start(0)).ok()?;
         file.write_all(&encode(account)).ok()?;
         Some(account)

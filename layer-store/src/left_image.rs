@@ -14,8 +14,9 @@ use crate::durable;
 use crate::error::{Error, Result};
 use crate::layer_id::LayerId;
 use crate::oci::{Digest, ImageId};
-use crate::refs::names_in;
+use crate::refs::{RefTarget, names_in};
 use crate::store::Store;
+use crate::sweep_lock::NoSweep;
 
 const DIRECTORY: &str = "left";
 
@@ -74,6 +75,26 @@ impl Store {
         let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
     }
 
+    /// Notes that images lost a name to `successor`, and that layers which it has not are the cache's now.
+    pub(crate) fn leave<'a>(
+        &self,
+        no_sweep: &NoSweep,
+        images: impl Iterator<Item = &'a ImageId>,
+        successor: &RefTarget,
+    ) {
+        let layers =
+            |image: &ImageId| self.image_record(image).ok().flatten().map_or(Vec::new(), |record| record.layers);
+        let mut counted: HashSet<LayerId> = successor.images().flat_map(layers).collect();
+        for image in images {
+            self.note_left(image);
+            let only_its: Vec<LayerId> =
+                layers(image).into_iter().filter(|layer| counted.insert(layer.clone())).collect();
+            // About; the next count is exact, and does not need this one.
+            let bytes = only_its.iter().map(|layer| self.layer_size(layer).unwrap_or(0)).sum();
+            self.add_to_cache_size(no_sweep, bytes);
+        }
+    }
+
     /// The images that lost a name, and when.
     pub(crate) fn left_images(&self) -> Result<Vec<(ImageId, SystemTime)>> {
         let directory = self.path(DIRECTORY);
@@ -99,7 +120,27 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use crate::oci::{DiffId, MediaType, Reference};
     use crate::test_store::TestStore;
+
+    #[test]
+    fn layers_of_an_image_that_lost_its_name_count() {
+        let store = TestStore::new();
+        let name: Reference = "app".parse().unwrap();
+        let image = |layers: &[&[u8]]| {
+            let layer = |content: &&[u8]| {
+                let blob = store.put_blob(MediaType::OciLayer, content).unwrap();
+                store.add_blob_layer(DiffId(blob.digest), blob).unwrap().id().clone()
+            };
+            store.add_image_on(&layers.iter().map(layer).collect::<Vec<_>>())
+        };
+        store.note_cache_size(0);
+        store.tag(&name, &image(&[b"shared", &[1; 1000]]), None).unwrap();
+        store.tag(&name, &image(&[b"shared", &[2; 3000]]), None).unwrap();
+        assert!(store.is_cache_within(1000, 0) && !store.is_cache_within(999, 0));
+        store.tag(&name, &image(&[b"shared"]), None).unwrap();
+        assert!(store.is_cache_within(4000, 0) && !store.is_cache_within(3999, 0));
+    }
 
     #[test]
     fn a_name_that_moves_leaves_a_note_which_goes_with_the_image() {

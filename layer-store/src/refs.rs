@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// One of them does not exist, or the file system refuses.
     pub fn tag_as(&self, reference: &Reference, target: RefTarget) -> Result<()> {
-        let _no_sweep = self.no_sweep()?;
+        let no_sweep = self.no_sweep()?;
         // The lock keeps the images from going while they get the name.
         let _lock = durable::lock_directory(&self.path("images"))?;
         for image in target.images() {
@@ -81,8 +81,8 @@ impl Store {
             return Ok(());
         }
         self.write_file(&self.ref_path(reference), &durable::encode("a reference", &target)?)?;
-        let left = before.iter().flat_map(RefTarget::images).filter(|image| !target.stands_for(image));
-        left.for_each(|image| self.note_left(image));
+        let left: Vec<ImageId> = before.iter().flat_map(RefTarget::images).copied().collect();
+        self.leave(&no_sweep, left.iter().filter(|image| !target.stands_for(image)), &target);
         Ok(())
     }
 

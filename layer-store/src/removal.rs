@@ -5,7 +5,6 @@
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::find::Found;
-use crate::leases::Leased;
 use crate::oci::{ImageId, Reference};
 use crate::store::Store;
 
@@ -102,20 +101,23 @@ impl Store {
         let _lock = durable::lock_directory(&self.path("images"))?;
         let is_there = self.names_of(image)?.is_empty() && self.image_record(image)?.is_some();
         let goes = is_there && self.forget_unused_image(image)?;
+        self.forget_cache_size();
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 
-    /// Removes the image with all its names; what was removed. One that another process has just made stays, with its names.
+    /// Removes the image with all its names; what was removed. One that another process has made or looked up stays, with its
+    /// names.
     ///
     /// # Errors
     /// An entry is damaged, or the file system refuses.
     pub fn remove_with_names(&self, image: &ImageId) -> Result<Vec<Removed>> {
         let _lock = durable::lock_directory(&self.path("images"))?;
         let names = self.names_of(image)?;
-        if self.image_record(image)?.is_none() || self.leases().is_held_elsewhere(Leased::image(image))? {
+        if self.image_record(image)?.is_none() || self.leases().is_image_held_elsewhere(image)? {
             return Ok(Vec::new());
         }
         let mut removed = self.untag_all(names)?;
+        self.forget_cache_size();
         match self.forget_image(image)? {
             true => removed.push(Removed::Deleted(*image)),
             false => self.note_left(image),

@@ -1,5 +1,6 @@
-//! Sweeps beside everything else: builds, runs, saves and loads in loops on one store with a small budget, with prunes in
-//! between. No command fails, no image is wrong, and the store stays within the budget and what is in use.
+//! Sweeps beside everything else: builds, runs, saves, loads, pushes and pulls in loops on one store with a small budget, with
+//! prunes in between, and a container behind all of it. No command fails, no image is wrong, and the store stays within the
+//! budget and what is in use.
 //!
 //! `DHOW_SWEEP_ROUNDS=100` runs the long form. The seed is printed; `DHOW_SWEEP_SEED` repeats its choices.
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::chaos::{Random, number_from};
 use crate::context::{BUSYBOX, context, import_busybox, text};
 use crate::dhow::Dhow;
+use crate::registry::Registry;
 use crate::skip::{self, need};
 
 const WORKERS: u64 = 4;
@@ -53,6 +55,8 @@ struct Worker<'a> {
     number: u64,
     random: Random,
     image: String,
+    /// The name of its image in a registry.
+    remote: String,
 }
 
 impl Worker<'_> {
@@ -62,25 +66,25 @@ impl Worker<'_> {
         let files = [("Dockerfile", dockerfile.as_str()), ("tree/a", "constant\n"), ("tree/b", changing.as_str())];
         let folder = context(self.dhow, &format!("w{}", self.number), &files);
         self.dhow.ok(["build", "-q", "--keep-storage", BUDGET_TEXT, "-t", &self.image, text(&folder)]);
-        self.check(variant);
-        self.disturb();
+        self.check(&self.image, variant);
+        self.disturb(variant);
         if self.random.below(2) == 0 && !self.dhow.ok(["images", "-q", &self.image]).is_empty() {
-            self.check(variant);
+            self.check(&self.image, variant);
         }
     }
 
-    fn check(&self, variant: u64) {
+    fn check(&self, image: &str, variant: u64) {
         let script = "cat /done /tree/a /tree/b; head -n 1 /shared /b; cat /shared /b | wc -c; cat /shared /b | md5sum | cmp - /sum";
-        let found = self.dhow.ok(["run", "--rm", &self.image, "sh", "-c", script]);
+        let found = self.dhow.ok(["run", "--rm", image, "sh", "-c", script]);
         let name = format!("{}-{variant}", self.number);
         let expected = format!("{name}\nconstant\n{variant}\n==> /shared <==\nshared\n\n==> /b <==\n{name}\n2000000\n");
         assert_eq!(found, expected);
     }
 
     /// Takes something away, or reads what others may be taking away.
-    fn disturb(&mut self) {
+    fn disturb(&mut self, variant: u64) {
         let archive = self.dhow.folder().join(format!("{}.tar", self.image));
-        match self.random.below(9) {
+        match self.random.below(10) {
             0 => drop(self.dhow.ok(["rmi", &self.image])),
             1 => drop(self.dhow.ok(["image", "prune", "-f"])),
             2 => drop(self.dhow.ok(["cache", "prune", "-f"])),
@@ -93,6 +97,14 @@ impl Worker<'_> {
             }
             6 => drop((self.dhow.ok(["images", "-a"]), self.dhow.ok(["system", "df"]))),
             7 => drop(self.dhow.ok(["cache", "ls"])),
+            8 => {
+                self.dhow.ok(["tag", &self.image, &self.remote]);
+                self.dhow.ok(["push", "-q", &self.remote]);
+                self.dhow.ok(["rmi", &self.remote, &self.image]);
+                self.dhow.ok(["pull", "-q", &self.remote]);
+                self.check(&self.remote, variant);
+                self.dhow.ok(["rmi", &self.remote]);
+            }
             _ => {}
         }
     }
@@ -104,12 +116,15 @@ fn run(dhow: &Dhow, usual_rounds: u64) {
     let seed = number_from("DHOW_SWEEP_SEED").unwrap_or(now | 1);
     let rounds = number_from("DHOW_SWEEP_ROUNDS").unwrap_or(usual_rounds);
     eprintln!("DHOW_SWEEP_SEED={seed} DHOW_SWEEP_ROUNDS={rounds}");
+    let registry = need!(Registry::start());
     let base = disk_usage(&dhow.store());
+    let lasting = Lasting::start(dhow);
     let (most, working, began) = (AtomicU64::new(0), AtomicUsize::new(WORKERS as usize), Instant::now());
     std::thread::scope(|scope| {
         for number in 0..WORKERS {
             let (random, image) = (Random(seed + number * 7919), format!("image{number}"));
-            let mut worker = Worker { dhow, number, random, image };
+            let remote = registry.image(&image);
+            let mut worker = Worker { dhow, number, random, image, remote };
             let _done = Done(&working);
             scope.spawn(move || {
                 let _done = _done;
@@ -124,17 +139,51 @@ fn run(dhow: &Dhow, usual_rounds: u64) {
     let most = most.into_inner();
     eprintln!("{rounds} rounds of {WORKERS} in {:?}, at most {most} bytes", began.elapsed());
     // In use are the named images, and what each worker is making; a build that is over the budget removes things at its end.
-    assert!(most < BUDGET + WORKERS * 2 * BUILD, "{most}");
+    assert!(most < BUDGET + (2 * WORKERS + 1) * BUILD, "{most}");
+    lasting.end(dhow);
     let folder = context(dhow, "last", &[("Dockerfile", &format!("FROM {BUSYBOX}\nRUN echo last\n"))]);
     (0..WORKERS).for_each(|number| drop(dhow.run(["rmi", &format!("image{number}")])));
     dhow.ok(["build", "-q", "--keep-storage", BUDGET_TEXT, text(&folder)]);
-    // What was loaded has left the base's tar beside its files.
-    let left = disk_usage(&dhow.store()).saturating_sub(2 * base);
-    assert!(left < BUDGET + MEGABYTE / 2, "{left} {}", kept(dhow));
+    assert!(rest(dhow, base) < BUDGET + MEGABYTE / 2, "{}", kept(dhow));
     dhow.ok(["image", "prune", "-f"]);
     dhow.ok(["cache", "prune", "--all", "-f"]);
-    let left = disk_usage(&dhow.store()).saturating_sub(2 * base);
-    assert!(left < MEGABYTE / 2, "{left} {}", kept(dhow));
+    assert!(rest(dhow, base) < MEGABYTE / 2, "{}", kept(dhow));
+}
+
+/// Bytes beside the base, which saving, loading and pushing have left with a tar, plain and compressed.
+fn rest(dhow: &Dhow, base: u64) -> u64 {
+    let tars = disk_usage(&dhow.store().join("blobs")).min(base * 7 / 4);
+    disk_usage(&dhow.store()).saturating_sub(base + tars)
+}
+
+/// A container in the background whose image has lost its name.
+struct Lasting(String);
+
+impl Lasting {
+    fn start(dhow: &Dhow) -> Self {
+        let build = |variant: u64| {
+            let text_of_it = dockerfile(WORKERS, variant);
+            let folder = context(dhow, "lasting", &[("Dockerfile", text_of_it.as_str()), ("tree/a", "a")]);
+            dhow.ok(["build", "-q", "-t", "lasting", text(&folder)]);
+        };
+        build(0);
+        let watch = "while cat /shared /b | md5sum | cmp - /sum; do sleep 0.1; done";
+        let id = dhow.ok(["run", "-d", "lasting", "sh", "-c", watch]).trim().to_owned();
+        build(1);
+        dhow.ok(["rmi", "lasting"]);
+        Self(id)
+    }
+
+    /// It still runs, and all its layers are there.
+    fn end(self, dhow: &Dhow) {
+        let noted = fs::read_to_string(dhow.store().join("containers").join(&self.0).join("layers")).expect("layers");
+        assert!(noted.lines().count() > 3, "{noted}");
+        for id in noted.lines() {
+            assert!(dhow.store().join("layers").join(id).join("fs").is_dir(), "{id} is gone");
+        }
+        assert_eq!(dhow.ok(["ps", "-q", "--no-trunc"]).trim(), self.0);
+        dhow.ok(["rm", "-f", &self.0]);
+    }
 }
 
 /// What there is, for messages.

@@ -11,7 +11,7 @@ use dhow_builder::{
     build_platforms,
 };
 use dhow_layer_store::Store;
-use dhow_layer_store::oci::ImageId;
+use dhow_layer_store::oci::{ImageId, Platform};
 
 use super::account::Account;
 use super::context::Input;
@@ -100,48 +100,70 @@ pub(super) fn make(
         finish: finish(args, wishes),
     };
     let images = BaseImages::new(app, wishes.mode)?;
-    let known = store.image_ids()?;
-    let build_with = |request: &BuildRequest<'_>, events: &dyn EventSink| {
-        let (images, remote, contexts) = (&images, &remote, &contexts);
-        let env = BuildEnv { store: &store, images, remote, contexts, events, cancel };
-        match &settings.platforms[..] {
-            [] | [_] => Ok(vec![build(request, env)?]),
-            platforms => build_platforms(request, platforms, env),
+    let (images, remote, contexts) = (&images, &remote, &contexts);
+    let env = BuildEnv { store: &store, images, remote, contexts, events: &NoEvents, cancel };
+    Making { app, args, wishes, platforms: &settings.platforms, request, env }.run(account)
+}
+
+/// A build with all that it needs.
+struct Making<'a> {
+    app: &'a App,
+    args: &'a BuildArgs,
+    wishes: &'a Wishes,
+    platforms: &'a [Platform],
+    request: BuildRequest<'a>,
+    env: BuildEnv<'a>,
+}
+
+impl Making<'_> {
+    fn run(&self, account: &Account) -> anyhow::Result<Outcome> {
+        let known = self.env.store.image_ids()?;
+        let documents = (self.wishes.mode == Mode::Documents).then(RawJson::default);
+        let progress = BuildProgress::new(self.wishes.mode, &self.app.environment);
+        let sink = Sink { progress: &progress, documents, explains: self.args.explain.is_some(), account };
+        let built = self.build(self.request.cache, &sink);
+        progress.end();
+        let built = match built {
+            Ok(built) => built,
+            Err(error) => return self.fail(&error),
+        };
+        let made = Made { built, dockerfile: self.request.dockerfile.clone(), known };
+        let found = made.findings();
+        self.annotate(&found);
+        let findings = Findings { source: &made.dockerfile, found: &found };
+        tell_findings(self.args, &findings, tell(self.app, self.args))?;
+        if self.args.verify {
+            say(self.wishes, "Building again to verify that the image is the same");
+            match self.build(CacheUse::Bypass, &NoEvents) {
+                Ok(again) => made.verify(&again, (self.env.store, dates(&made.built)))?,
+                Err(error) => return self.fail(&error),
+            }
+            say(self.wishes, verdict(dates(&made.built)));
         }
-    };
-    let annotate = |dockerfile: &SourceFile, found: &[Diagnostic]| {
-        if wishes.mode == Mode::Lines {
-            findings::annotate(&app.environment, &Findings { source: dockerfile, found });
-        }
-    };
-    let failed = |(error, dockerfile): (&BuildError, &SourceFile)| {
-        metadata::write_failure(args, error, dockerfile)?;
-        annotate(dockerfile, &error::findings(error).unwrap_or_default());
-        Ok(Outcome::Nothing(error::tell(error, dockerfile, tell(app, args))?))
-    };
-    let documents = (wishes.mode == Mode::Documents).then(RawJson::default);
-    let progress = BuildProgress::new(wishes.mode, &app.environment);
-    let built =
-        build_with(&request, &Sink { progress: &progress, documents, explains: args.explain.is_some(), account });
-    progress.end();
-    let built = match built {
-        Ok(built) => built,
-        Err(error) => return failed((&error, &input.dockerfile)),
-    };
-    let made = Made { built, dockerfile: input.dockerfile.clone(), known };
-    let found = made.findings();
-    annotate(&made.dockerfile, &found);
-    tell_findings(args, &Findings { source: &made.dockerfile, found: &found }, tell(app, args))?;
-    if args.verify {
-        say(wishes, "Building again to verify that the image is the same");
-        let request = BuildRequest { cache: CacheUse::Bypass, ..request };
-        match build_with(&request, &NoEvents) {
-            Ok(again) => made.verify(&again, (&store, dates(&made.built)))?,
-            Err(error) => return failed((&error, &made.dockerfile)),
-        }
-        say(wishes, verdict(dates(&made.built)));
+        Ok(Outcome::Images(Box::new(made)))
     }
-    Ok(Outcome::Images(Box::new(made)))
+
+    fn build(&self, cache: CacheUse, events: &dyn EventSink) -> dhow_builder::Result<Vec<Built>> {
+        let (request, env) = (BuildRequest { cache, ..self.request }, BuildEnv { events, ..self.env });
+        match self.platforms {
+            [] | [_] => Ok(vec![build(&request, env)?]),
+            platforms => build_platforms(&request, platforms, env),
+        }
+    }
+
+    /// Tells why there is no image.
+    fn fail(&self, error: &BuildError) -> anyhow::Result<Outcome> {
+        let dockerfile = self.request.dockerfile;
+        metadata::write_failure(self.args, error, dockerfile)?;
+        self.annotate(&error::findings(error).unwrap_or_default());
+        Ok(Outcome::Nothing(error::tell(error, dockerfile, tell(self.app, self.args))?))
+    }
+
+    fn annotate(&self, found: &[Diagnostic]) {
+        if self.wishes.mode == Mode::Lines {
+            findings::annotate(&self.app.environment, &Findings { source: self.request.dockerfile, found });
+        }
+    }
 }
 
 impl Made {
