@@ -101,6 +101,11 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// That of the running command, if it watches for signals.
+    pub(crate) fn current() -> Self {
+        WATCH.get().map(|watch| watch.interrupt.clone()).unwrap_or_default()
+    }
+
     /// The error, if a signal came.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod app;
 mod args;
+mod command_line;
 mod commands;
 mod containers;
 mod environment;
@@ -30,7 +31,6 @@ mod wiring;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
 use dhow_runtime::{Entered, Privilege};
 
 use app::App;
@@ -44,7 +44,7 @@ use ui::Screen;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
+    match command_line::parse(std::env::args_os()) {
         Ok(cli) => run(cli).into(),
         Err(error) => usage::report(&error).into(),
     }

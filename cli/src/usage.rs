@@ -21,6 +21,13 @@ pub(crate) fn report(error: &clap::Error) -> Exit {
             }
             Exit::Usage
         }
+        ErrorKind::InvalidSubcommand => {
+            match docker_command(error) {
+                Some(text) => output::say(&text),
+                None => drop(error.print()),
+            }
+            Exit::Usage
+        }
         _ => {
             let _ = error.print();
             Exit::Usage
@@ -41,5 +48,16 @@ fn docker_flag(error: &clap::Error) -> Option<String> {
     };
     let reason = args::explain(&command, flag)?;
     let name = flag.split('=').next().unwrap_or(flag);
+    Some(format!("error: docker's `{name}` is not supported: {reason}"))
+}
+
+/// The message for a command of docker that dhow has not.
+fn docker_command(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(name) = error.get(ContextKind::InvalidSubcommand)? else { return None };
+    let before: Vec<String> = std::env::args().skip(1).take_while(|word| word != name).collect();
+    let group = before.iter().rev().find(|word| !word.starts_with('-'));
+    let groups = ["image", "container", "system", "builder", "buildx"];
+    let group = group.map(String::as_str).filter(|word| groups.contains(word)).unwrap_or_default();
+    let reason = args::explain_command(group, name)?;
     Some(format!("error: docker's `{name}` is not supported: {reason}"))
 }

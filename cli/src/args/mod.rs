@@ -14,6 +14,7 @@ mod registry;
 mod run;
 mod system;
 mod unsupported;
+mod unsupported_commands;
 
 use std::path::PathBuf;
 
@@ -42,6 +43,7 @@ pub(crate) use system::{
     VolumeCreateArgs, VolumeInspectArgs, VolumeLsArgs, VolumeRmArgs,
 };
 pub(crate) use unsupported::explain;
+pub(crate) use unsupported_commands::explain_command;
 
 /// Builds, keeps, moves and runs container images: one program, no daemon.
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 use super::unsupported::FLAGS;
+use super::unsupported_commands::COMMANDS;
 
 /// What stands above the commands.
 const INTRODUCTION: &str = "\
@@ -23,8 +24,8 @@ variables, pipes, `if`, `with`, `range`, trim marks and comments, and the functi
 `title`, `truncate` and `upper`.
 
 Variables: `DHOW_ROOT`, `DHOW_SNAPSHOTTER`, `DHOW_INSECURE_REGISTRIES`, `DOCKER_CONFIG`, `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`,
-`DOCKER_DEFAULT_PLATFORM`, `BUILDKIT_PROGRESS`, `BUILDKIT_TTY_LOG_LINES`, `GITHUB_ACTIONS`, `GITLAB_CI`, `NO_COLOR`, `SOURCE_DATE_EPOCH`, `SSL_CERT_FILE`, `HTTP_PROXY`,
-`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSH_AUTH_SOCK`, `XDG_DATA_HOME`, `XDG_CONFIG_HOME`, `XDG_RUNTIME_DIR`.
+`DOCKER_DEFAULT_PLATFORM`, `SOURCE_DATE_EPOCH`, `SSL_CERT_FILE`, `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSH_AUTH_SOCK`, `XDG_DATA_HOME`, `XDG_CONFIG_HOME`, `XDG_RUNTIME_DIR`.
+Those that progress and logs go by are in [progress.md](progress.md) and [ci.md](ci.md).
 `DOCKER_BUILDKIT` and `DOCKER_HOST` mean nothing to dhow, which has one builder and no daemon.
 
 Certificates of registries are looked up in `certs.d/HOST[:PORT]/` below docker's config directory,
@@ -36,6 +37,13 @@ fn render() -> String {
     let mut root = Cli::command();
     root.build();
     add_command(&mut text, &root, "");
+    text.push_str(
+        "\n## Commands of docker that are not there\n\nThey are errors that say why, or what to do instead.\n\n",
+    );
+    text.push_str("| command | reason |\n|---|---|\n");
+    for (group, command, reason) in COMMANDS {
+        let _ = writeln!(text, "| `{}` | {reason} |", format!("{group} {command}").trim());
+    }
     text.push_str("\n## Flags of docker that are not there\n\nThey are errors that say why.\n\n");
     text.push_str("| command | flag | reason |\n|---|---|---|\n");
     for (command, flag, reason) in FLAGS {

@@ -1,8 +1,6 @@
 //! Connections to git's servers: over HTTP, where each request stands alone, with `git daemon`, or by SSH.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use dhow_registry_client::WebRequest;
 
@@ -10,10 +8,8 @@ use super::error::GitError;
 use super::greeting::{Advertisement, Greeting};
 use super::pkt_line;
 use crate::ssh::{SshAddress, SshStream};
-use crate::wiring::Remote;
+use crate::wiring::{Remote, Socket};
 
-/// How long nothing may come from a daemon.
-const IDLE: Duration = Duration::from_secs(60);
 const DAEMON_PORT: u16 = 9418;
 const VERSION: (&str, &str) = ("git-protocol", "version=2");
 
@@ -30,7 +26,7 @@ pub(super) struct Address<'a> {
 /// A connection.
 pub(super) enum Transport<'a> {
     Web { remote: &'a Remote, base: String, authorization: Option<String>, version: Option<(&'static str, &'a str)> },
-    Daemon { stream: TcpStream, host: String },
+    Daemon { stream: Socket, host: String },
     Ssh { stream: Box<SshStream>, host: String },
 }
 
@@ -77,14 +73,15 @@ impl<'a> Transport<'a> {
 
     fn open_daemon(rest: &str) -> Result<(Self, Greeting), GitError> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let host = if has_port { authority.to_owned() } else { format!("{authority}:{DAEMON_PORT}") };
+        let with_port = authority.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?)));
+        let (name, port) = with_port.unwrap_or((authority, DAEMON_PORT));
+        let host = format!("{name}:{port}");
+        let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let failed = |action| {
             let host = host.clone();
             move |source| GitError::Connection { action, host, source }
         };
-        let mut stream = TcpStream::connect(&host).map_err(failed("connect to"))?;
-        stream.set_read_timeout(Some(IDLE)).map_err(failed("connect to"))?;
+        let mut stream = Socket::connect((name, port)).map_err(failed("connect to"))?;
         let mut request = Vec::new();
         pkt_line::line(&mut request, &format!("git-upload-pack /{path}\0host={authority}\0\0version=2\0"));
         stream.write_all(&request).map_err(failed("write to"))?;

@@ -2,8 +2,6 @@
 //! the server wants them.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
 use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::digest::{Algorithm, digest};
@@ -17,12 +15,9 @@ use super::known_hosts::KnownHost;
 use super::message;
 use super::packets::Packets;
 use crate::ssh_agent::wire::{Reader, Writer};
+use crate::wiring::Socket;
 
 const VERSION: &str = concat!("SSH-2.0-dhow_", env!("CARGO_PKG_VERSION"));
-/// How long the server may take to answer a connection.
-const CONNECT: Duration = Duration::from_secs(30);
-/// How long nothing may come from it.
-const IDLE: Duration = Duration::from_secs(60);
 /// Lines that a server may send before its version, and the longest of them in bytes.
 const GREETING: (usize, usize) = (1000, 8192);
 
@@ -46,7 +41,8 @@ impl Connection {
     /// It cannot be reached, or is not the one that it should be.
     pub(super) fn open((host, port): (&str, u16), known: KnownHost) -> Result<Self, SshError> {
         let name = format!("{host}:{port}");
-        let mut stream = connect((host, port)).map_err(|source| SshError::Connect { host: name.clone(), source })?;
+        let mut stream =
+            Socket::connect((host, port)).map_err(|source| SshError::Connect { host: name.clone(), source })?;
         let broken = |source| SshError::Broken { host: name.clone(), source };
         stream.write_all(format!("{VERSION}\r\n").as_bytes()).map_err(broken)?;
         let version = read_version(&mut stream).map_err(broken)?;
@@ -235,25 +231,8 @@ impl Secrets {
     }
 }
 
-/// Tries all addresses of the host.
-fn connect(host: (&str, u16)) -> io::Result<TcpStream> {
-    let mut failure = io::Error::other("the host has no address");
-    for address in host.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(IDLE))?;
-                stream.set_write_timeout(Some(IDLE))?;
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
 /// The line with the server's version, without its end.
-fn read_version(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+fn read_version(stream: &mut Socket) -> io::Result<Vec<u8>> {
     let (lines, longest) = GREETING;
     for _ in 0..lines {
         let mut line = Vec::new();

@@ -1,12 +1,12 @@
 //! Packets of the transport (RFC 4253, 6), read and written.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::cipher::{Cipher, LENGTH};
 use super::error::SshError;
+use crate::wiring::Socket;
 
 /// The largest packet; OpenSSH's own limit.
 const LARGEST: usize = 256 * 1024;
@@ -22,7 +22,7 @@ struct Direction {
 
 /// A stream of packets.
 pub(super) struct Packets {
-    stream: TcpStream,
+    stream: Socket,
     host: String,
     reading: Direction,
     writing: Direction,
@@ -30,7 +30,7 @@ pub(super) struct Packets {
 
 impl Packets {
     /// Packets over `stream`, not encrypted yet; `host` is for messages.
-    pub(super) fn new(stream: TcpStream, host: String) -> Self {
+    pub(super) fn new(stream: Socket, host: String) -> Self {
         let direction = || Direction { cipher: Cipher::Clear, sequence: 0 };
         Self { stream, host, reading: direction(), writing: direction() }
     }

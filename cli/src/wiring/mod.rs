@@ -9,6 +9,7 @@ mod network;
 mod own_shell;
 mod pull;
 mod remote;
+mod socket;
 mod store;
 mod watch;
 
@@ -21,4 +22,5 @@ pub(crate) use network::Network;
 pub(crate) use own_shell::own_shell;
 pub(crate) use pull::{Direction, fetch_layers, pull, transfer, transfer_with};
 pub(crate) use remote::{Remote, boxed};
+pub(crate) use socket::Socket;
 pub(crate) use store::sweep;

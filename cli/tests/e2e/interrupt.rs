@@ -1,12 +1,15 @@
 //! Ctrl-C, SIGTERM and SIGKILL in the middle of a step: nothing stays behind, and the next build works.
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::context::{BUSYBOX, context, import_busybox, text};
 use crate::dhow::Dhow;
 use crate::run::wait_for;
-use crate::skip::need;
+use crate::skip::{need, program};
+use crate::sshd::make_key;
 
 /// A number of seconds that no other sleep on the machine has; one a test, as they run at the same time.
 fn sleeping(seconds: &str) -> bool {
@@ -105,4 +108,28 @@ fn ctrl_c_leaves_no_cgroup() {
     child.wait().expect("dhow ends");
     wait_for("the step's process to end", || !sleeping("61005"));
     wait_for("the step's cgroup to go", || empty_cgroups().iter().all(|cgroup| before.contains(cgroup)));
+}
+
+#[test]
+fn servers_that_say_nothing_do_not_hold_up_an_interrupt() {
+    need!(program("ssh-keygen"));
+    let dhow = Dhow::new();
+    let key = dhow.folder().join("key");
+    make_key(&key, &["-t", "ed25519", "-N", ""]);
+    let agent = format!("default={}", key.display());
+    for scheme in ["git", "ssh"] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("{scheme}://127.0.0.1:{}/repo.git", listener.local_addr().expect("an address").port());
+        let folder = context(&dhow, "silent", &[("Dockerfile", &format!("FROM scratch\nADD {url} /x\n"))]);
+        for place in [url.as_str(), text(&folder)] {
+            let mut command = dhow.command(["build", "--ssh", &agent, place]);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dhow starts");
+            let _connection = listener.accept().expect("a connection");
+            let start = Instant::now();
+            signal(&child, "INT");
+            assert_eq!(child.wait().expect("dhow ends").code(), Some(130), "{place}");
+            // Else it is ended after 15 seconds, with things left behind.
+            assert!(start.elapsed() < Duration::from_secs(10), "{place}: {:?}", start.elapsed());
+        }
+    }
 }
