@@ -216,8 +216,26 @@ fn leave_old_root() -> Result<(), Errno> {
 fn mount_file_system(fs: &FileSystem) -> Result<(), Errno> {
     match (mount(fs.name, fs.target.as_c_str(), fs.name, fs.flags, fs.data.as_c_str()), &fs.fallback) {
         (Err(Errno::PERM), Some(tree)) => attach(tree.as_fd(), &fs.target),
+        (Err(Errno::BUSY), _) => mount_over_its_like(fs),
         (result, _) => result,
     }
+}
+
+/// Mounts the host's cgroups anew, with the sandbox's own as the root, over those that came with the host's `/sys`:
+/// `mount(2)` refuses a file system where it is mounted already, attaching it does not.
+fn mount_over_its_like(fs: &FileSystem) -> Result<(), Errno> {
+    let attributes = [
+        (MountFlags::RDONLY, MountAttrFlags::MOUNT_ATTR_RDONLY),
+        (MountFlags::NOSUID, MountAttrFlags::MOUNT_ATTR_NOSUID),
+        (MountFlags::NODEV, MountAttrFlags::MOUNT_ATTR_NODEV),
+        (MountFlags::NOEXEC, MountAttrFlags::MOUNT_ATTR_NOEXEC),
+    ];
+    let wanted = attributes.into_iter().filter(|(flag, _)| fs.flags.contains(*flag));
+    let wanted = wanted.fold(MountAttrFlags::empty(), |all, (_, attribute)| all | attribute);
+    let context = fsopen(fs.name, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    let made = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, wanted)?;
+    attach(made.as_fd(), &fs.target)
 }
 
 fn attach(tree: BorrowedFd<'_>, target: &CStr) -> Result<(), Errno> {

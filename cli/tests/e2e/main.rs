@@ -12,6 +12,7 @@ mod bad_registry;
 mod build_on_terminal;
 mod cache;
 mod case;
+mod cgroups;
 mod chaos;
 mod conformance;
 mod context;

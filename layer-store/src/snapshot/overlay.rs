@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -51,15 +52,23 @@ pub(crate) fn mount(lowers: &[PathBuf], upper: Option<Upper<'_>>, scratch: &Path
     if lowers.len() > MAX_LAYERS {
         return Err(Error::TooManyLayers(lowers.len()));
     }
+    // A style that the kernel does not know leaves a line in its log: it is tried once.
+    static UNKNOWN: AtomicBool = AtomicBool::new(false);
     let mut failure = ("options", Errno::INVAL);
     for style in STYLES {
+        if style.lowers == Lowers::One && UNKNOWN.load(Ordering::Relaxed) {
+            continue;
+        }
         let mounted = match configure(lowers, upper, style) {
             Err((_, Errno::TOOBIG)) => mount_with_path(lowers, upper, (style, scratch)),
             other => other,
         };
         match mounted {
             // The kernel may know the next style only.
-            Err(next @ (_, Errno::INVAL | Errno::TOOBIG)) => failure = next,
+            Err(next @ (step, Errno::INVAL | Errno::TOOBIG)) => {
+                UNKNOWN.fetch_or(step == ONE_LOWER, Ordering::Relaxed);
+                failure = next;
+            }
             Err(other) => return Err(error(lowers, other)),
             Ok(mount) => return Ok(mount),
         }
@@ -100,6 +109,9 @@ pub(crate) fn open_root(mount: &OwnedFd) -> io::Result<OwnedFd> {
 
 /// The step of a mount and why it failed.
 pub(super) type Failure = (&'static str, Errno);
+
+/// The option for one lower directory (6.7).
+const ONE_LOWER: &str = "lowerdir+";
 
 /// Ways of saying the same to kernels of different ages, newest first.
 const STYLES: [Style; 4] = [
@@ -165,7 +177,7 @@ fn configure(lowers: &[PathBuf], upper: Option<Upper<'_>>, style: Style) -> Resu
     };
     set("source", b"dhow")?;
     match style.lowers {
-        Lowers::One => lowers.iter().try_for_each(|lower| set("lowerdir+", &lower.path))?,
+        Lowers::One => lowers.iter().try_for_each(|lower| set(ONE_LOWER, &lower.path))?,
         Lowers::All => set("lowerdir", &short_list(&lowers)?)?,
     }
     for key in style.switched_off() {
