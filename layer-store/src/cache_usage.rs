@@ -152,9 +152,8 @@ impl Store {
 
     fn image_item(&self, image: LeftImage) -> Result<CacheItem> {
         let size = fs::metadata(self.blob_path(image.id.digest())).map_or(0, |metadata| file_size(&metadata));
-        let (made, used) = (Leased::image(&image.id), Leased::image_in_use(&image.id));
         let leases = self.leases();
-        let in_use = leases.is_held(made) || leases.is_held_elsewhere(made)? || leases.is_held_elsewhere(used)?;
+        let in_use = leases.is_held(Leased::image(&image.id)) || leases.is_image_held_elsewhere(&image.id)?;
         let item = CacheItem::plain(CacheItemKind::Image(image.id), size, image.left);
         Ok(CacheItem { in_use, layers: image.layers, ..item })
     }

@@ -84,6 +84,11 @@ impl Leases {
         self.locks.is_locked_elsewhere(thing.0)
     }
 
+    /// Whether another open store has made or looked up the image.
+    pub(crate) fn is_image_held_elsewhere(&self, id: &ImageId) -> Result<bool> {
+        Ok(self.is_held_elsewhere(Leased::image(id))? || self.is_held_elsewhere(Leased::image_in_use(id))?)
+    }
+
     /// The right to remove a thing, unless another open store has leased it. An own lease of it ends.
     pub(crate) fn alone_with(&self, thing: Leased) -> Result<Option<Alone<'_>>> {
         let alone = self.locks.try_alone(thing.0)?;

@@ -5,7 +5,6 @@
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::find::Found;
-use crate::leases::Leased;
 use crate::oci::{ImageId, Reference};
 use crate::store::Store;
 
@@ -106,14 +105,15 @@ impl Store {
         Ok(Vec::from_iter(goes.then_some(Removed::Deleted(*image))))
     }
 
-    /// Removes the image with all its names; what was removed. One that another process has just made stays, with its names.
+    /// Removes the image with all its names; what was removed. One that another process has made or looked up stays, with its
+    /// names.
     ///
     /// # Errors
     /// An entry is damaged, or the file system refuses.
     pub fn remove_with_names(&self, image: &ImageId) -> Result<Vec<Removed>> {
         let _lock = durable::lock_directory(&self.path("images"))?;
         let names = self.names_of(image)?;
-        if self.image_record(image)?.is_none() || self.leases().is_held_elsewhere(Leased::image(image))? {
+        if self.image_record(image)?.is_none() || self.leases().is_image_held_elsewhere(image)? {
             return Ok(Vec::new());
         }
         let mut removed = self.untag_all(names)?;

@@ -165,6 +165,7 @@ fn an_image_that_was_looked_up_does_not_go_by_itself() {
     let other = store.reopened();
     other.image(&image).expect("image");
     assert!(store.remove_nameless(&image).expect("prune").is_empty());
+    assert!(store.remove_with_names(&image).expect("prune").is_empty());
     drop(other);
     assert_eq!(store.remove_nameless(&image).expect("prune"), [Removed::Deleted(image)]);
 }
