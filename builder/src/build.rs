@@ -80,7 +80,7 @@ fn build_each(request: &BuildRequest<'_>, platforms: &[Options], env: BuildEnv<'
     let mut images = BTreeMap::new();
     let (mut plans, mut findings) = (Vec::new(), Vec::new());
     for options in platforms {
-        let options = Options { epoch: settled.options.epoch, ..options.clone() };
+        let options = options.with_epoch(settled.seconds);
         let (plan, found) = plan(&parsed, (request, env), (&options, &mut images))?;
         plans.push(plan);
         findings.push(found);

@@ -17,15 +17,15 @@ use crate::dockerfile::Dockerfile;
 use crate::error::{BuildError, Result};
 use crate::event::Event;
 use crate::exec::decompressed;
-use crate::plan::{ContextKind, Epoch, GitSource, Options, epoch};
+use crate::plan::{ContextKind, Epoch, GitSource, epoch};
 use crate::remote_source::{DownloadRequest, GitRequest};
 use crate::request::{BuildEnv, BuildRequest};
 use crate::source::Span;
 
 /// What is known once the date is.
 pub(crate) struct Settled {
-    /// The request's options, with the date in them.
-    pub(crate) options: Options,
+    /// The date in seconds since 1970.
+    pub(crate) seconds: Option<i64>,
     /// The named context that was opened for it.
     pub(crate) contexts: BTreeMap<String, BuildContext>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Settled {
 pub(crate) fn settle(dockerfile: &Dockerfile, (request, env): (&BuildRequest<'_>, BuildEnv<'_>)) -> Result<Settled> {
     let mut contexts = BTreeMap::new();
     let found = epoch(dockerfile, request.options).map_err(BuildError::Dockerfile)?;
-    let Some((epoch, span)) = found else { return Ok(Settled { options: request.options.with_epoch(None), contexts }) };
+    let Some((epoch, span)) = found else { return Ok(Settled { seconds: None, contexts }) };
     let (seconds, what) = match &epoch {
         Epoch::Seconds(seconds) => (Some(*seconds), String::new()),
         Epoch::Context => (request.context.map_or(Ok(None), of_context)?, "the context".to_owned()),
@@ -47,7 +47,7 @@ pub(crate) fn settle(dockerfile: &Dockerfile, (request, env): (&BuildRequest<'_>
     if seconds.is_none() {
         warn_undated(&what, span, (request, env));
     }
-    Ok(Settled { options: request.options.with_epoch(seconds), contexts })
+    Ok(Settled { seconds, contexts })
 }
 
 fn warn_undated(what: &str, span: Span, (request, env): (&BuildRequest<'_>, BuildEnv<'_>)) {

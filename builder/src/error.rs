@@ -102,6 +102,14 @@ pub enum BuildError {
         /// A path that is there and has a name like it.
         nearest: Option<PathBuf>,
     },
+    /// A source of `COPY` or `ADD` is a symbolic link that leads nowhere.
+    #[error("`{}` is a link to `{}`, which is not there", .path.display(), .target.display())]
+    SourceDangles {
+        /// The source, from the root of the context, stage or image.
+        path: PathBuf,
+        /// Where the link leads.
+        target: PathBuf,
+    },
     /// A source of `COPY` or `ADD` is there, but hidden by `.dockerignore`.
     #[error("`{}`: excluded by line {line} of .dockerignore (`{pattern}`)", .path.display())]
     SourceIgnored {
@@ -207,6 +215,9 @@ impl BuildError {
             Self::SourceMissing { .. } => Some(
                 "sources are looked up in the build context; `COPY --from` takes from stages and images".to_owned(),
             ),
+            Self::SourceDangles { .. } => {
+                Some("a source's own link is followed; copy the directory it is in to copy the link itself".to_owned())
+            }
             Self::SourceIgnored { path, .. } => {
                 let path = path.strip_prefix("/").unwrap_or(path).display();
                 Some(format!("add `!{path}` below that line, or remove the pattern"))

@@ -102,6 +102,22 @@ fn a_context_has_the_date_that_it_came_with() {
 }
 
 #[test]
+fn what_the_caller_names_becomes_a_date_too() {
+    let mut site = Site::new();
+    site.write("file", "x");
+    site.options.build_args.insert("SOURCE_DATE_EPOCH".to_owned(), "context".to_owned());
+    site.dates.insert("context".to_owned(), ContextDate::Seconds(86_400));
+    for dockerfile in [REST.to_owned(), format!("ARG SOURCE_DATE_EPOCH=5\n{REST}")] {
+        let (history, date) = built(&site, &dockerfile);
+        assert_eq!(history[0], "ARG SOURCE_DATE_EPOCH=86400");
+        assert_eq!(date.as_deref(), Some("1970-01-02T00:00:00Z"));
+    }
+    site.dates.clear();
+    let (history, date) = built(&site, &format!("ARG SOURCE_DATE_EPOCH=5\n{REST}"));
+    assert_eq!((history[0].as_str(), date), ("ARG SOURCE_DATE_EPOCH", None));
+}
+
+#[test]
 fn named_contexts_and_stages_have_dates() {
     let mut site = Site::new();
     site.write("file", "x");

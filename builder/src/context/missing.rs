@@ -16,6 +16,9 @@ pub(crate) fn explain(tree: &SourceTree<'_>, source: &Path) -> BuildError {
             return BuildError::SourceIgnored { path: shown, line, pattern: pattern.to_owned() };
         }
     }
+    if let Ok(target) = tree.root.read_link(source) {
+        return BuildError::SourceDangles { path: shown, target };
+    }
     BuildError::SourceMissing { path: shown, nearest: nearest_path(tree, source) }
 }
 

@@ -75,7 +75,7 @@ pub(crate) struct Filter {
 /// What `source` selects in `tree`, in the order of names. A wildcard may select nothing.
 ///
 /// # Errors
-/// A source without wildcard is missing.
+/// A source without wildcard is missing, or a link that was selected leads nowhere.
 pub(crate) fn select(tree: &SourceTree<'_>, source: &Path, filter: &Filter) -> Result<Vec<Match>> {
     let source = clean(source);
     let names: Vec<OsString> = source.iter().map(ToOwned::to_owned).collect();
@@ -92,7 +92,11 @@ pub(crate) fn select(tree: &SourceTree<'_>, source: &Path, filter: &Filter) -> R
         if is_excluded_file(tree, &path, filter)? {
             continue;
         }
-        matches.extend(one(tree, &path, filter)?);
+        match one(tree, &path, filter)? {
+            Some(found) => matches.push(found),
+            None if tree.is_ignored(&path) => {}
+            None => return Err(missing::explain(tree, &path)),
+        }
     }
     Ok(matches)
 }

@@ -164,6 +164,17 @@ fn wildcards_select_by_name() {
 }
 
 #[test]
+fn links_that_lead_nowhere_cannot_be_selected() {
+    let context = "d/a=A d/gone->none d/deep/gone->/none";
+    for copy in ["d/g* /t/", "d/gone /t/", "d/* /t/"] {
+        let error = run(&Case { context, copy, ..NOTHING }).unwrap_err();
+        assert_eq!(error.to_string(), "`/d/gone` is a link to `none`, which is not there", "COPY {copy}");
+    }
+    check(&Case { context, copy: "d/d* /t/", ..NOTHING }, "t/ t/gone->/none");
+    check(&Case { context, copy: "d/* /t/", ignore: "d/gone", ..NOTHING }, "t/ t/a=A t/gone->/none");
+}
+
+#[test]
 fn ignored_files_are_not_there() {
     let context = "a=A log/x=1 log/keep=2 log/sub/y=3 Dockerfile=D .dockerignore=I";
     for (ignore, copy, expected) in [

@@ -93,8 +93,9 @@ impl StageLowering<'_, '_> {
             destination: self.destination(&written_destination),
             excludes: transfer.excludes.iter().map(|exclude| exclude.value.clone()).collect(),
             owner,
+            // As the reference has it: with a mode a copy is never linked, and sees what is at its destination.
+            link: mode.is_none() && transfer.link.as_ref().is_some_and(|link| link.value),
             mode,
-            link: transfer.link.as_ref().is_some_and(|link| link.value),
         };
         self.progress.done += 1;
         self.push_layer(Op::Copy(op), inputs, display);

@@ -38,7 +38,7 @@ pub use graph::{Node, NodeId, Plan, PlannedImage, Settings};
 pub use join::join;
 pub use lower::lower;
 pub(crate) use lower::observe;
-pub use mode::{Bits, Change, FileKind, Mode, Operator};
+pub use mode::{Change, FileKind, Mode, Operator};
 pub use mount::{Mount, MountKind, Ownership, Sharing};
 pub use op::{
     BaseImage, BaseSource, CopyFiles, CopyOp, CopySource, DeviceRequest, DownloadOp, FilesFrom, GitOp, Op, Parents,

@@ -12,19 +12,28 @@ use std::time::Duration;
 use super::compare::{is_same_directory, is_unchanged};
 use super::links::Links;
 use super::merged::MergedDir;
-use crate::root::{Dir, FileId, FileKind, Metadata, Timestamp, Xattr, copy_data, is_portable_xattr, timestamps, xattr};
+use crate::root::{
+    Dir, FileId, FileKind, Metadata, Root, Timestamp, Xattr, copy_data, is_portable_xattr, timestamps, xattr,
+};
 use crate::{Error, Result};
 
 /// The files of a copied tree as they were when it was made: path, inode and time of the last change.
 #[derive(Debug, Default)]
 pub(super) struct Baseline(HashMap<PathBuf, (FileId, Timestamp)>);
 
-/// Copies the merged tree into the empty directory `tree`, hard links as separate files.
-pub(super) fn copy_tree(from: &MergedDir, tree: &Dir) -> Result<Baseline> {
-    let mut copier = Copier { baseline: Baseline::default(), path: PathBuf::new() };
-    copier.copy_directory(from, tree)?;
+/// Copies the merged tree into the empty directory `tree`, to be changed: hard links become separate files, as a change
+/// of one of them leaves the others alone in an overlay too.
+pub(super) fn copy_tree(from: &MergedDir, tree: &Root) -> Result<Baseline> {
+    let mut copier = Copier { baseline: Baseline::default(), path: PathBuf::new(), links: None };
+    copier.copy_directory(from, tree.dir())?;
     wait_for_next_tick(&copier.baseline);
     Ok(copier.baseline)
+}
+
+/// Copies the merged tree into the empty directory `tree`, to be read: hard links stay such.
+pub(super) fn copy_view(from: &MergedDir, tree: &Root) -> Result<()> {
+    let links = Some(FirstNames { tree, names: HashMap::new() });
+    Copier { baseline: Baseline::default(), path: PathBuf::new(), links }.copy_directory(from, tree.dir())
 }
 
 /// Gives the new or empty directory `dir` the attributes of the merged directory, the time included.
@@ -35,12 +44,34 @@ pub(super) fn copy_directory_attributes(from: &MergedDir, dir: &Dir) -> io::Resu
     Ok(())
 }
 
-struct Copier {
+struct Copier<'a> {
     baseline: Baseline,
     path: PathBuf,
+    /// Where hard links are kept.
+    links: Option<FirstNames<'a>>,
 }
 
-impl Copier {
+/// The first name that each file with several got in the copy.
+struct FirstNames<'a> {
+    tree: &'a Root,
+    names: HashMap<FileId, PathBuf>,
+}
+
+impl FirstNames<'_> {
+    /// Makes `path` a link if the file was copied under another name.
+    fn link(&mut self, path: &Path, metadata: &Metadata) -> Result<bool> {
+        if metadata.links < 2 {
+            return Ok(false);
+        }
+        let Some(first) = self.names.get(&metadata.id) else {
+            self.names.insert(metadata.id, path.to_owned());
+            return Ok(false);
+        };
+        self.tree.hard_link(first, path).map(|()| true)
+    }
+}
+
+impl Copier<'_> {
     fn copy_directory(&mut self, from: &MergedDir, to: &Dir) -> Result<()> {
         for name in from.names().map_err(copy_error(&self.path))? {
             self.path.push(&name);
@@ -60,6 +91,11 @@ impl Copier {
             };
             let (from, to) = open().map_err(copy_error(&self.path))?;
             return self.copy_directory(&from, &to);
+        }
+        if let Some(links) = &mut self.links
+            && links.link(&self.path, &metadata)?
+        {
+            return Ok(());
         }
         copy_file(from, to, name, &metadata).map_err(copy_error(&self.path))?;
         let copied = to.stat(name).map_err(copy_error(&self.path))?;

@@ -143,6 +143,17 @@ fn both_forms_give_the_layer_that_the_step_means() {
 }
 
 #[test]
+fn a_view_of_several_layers_keeps_hard_links() {
+    for choice in [SnapshotterChoice::Overlay, SnapshotterChoice::Copy] {
+        let Some((_dir, store)) = store(choice) else { continue };
+        let view = store.view(&run(&store, &[BASE, "echo new > etc/new"])).unwrap();
+        let file = |path: &str| view.root().stat(Path::new(path)).unwrap().unwrap().id;
+        assert_eq!(file("usr/bin/prog"), file("usr/bin/twin"), "{choice:?}");
+        assert_ne!(file("etc/a"), file("etc/b"), "{choice:?}");
+    }
+}
+
+#[test]
 fn a_layer_shows_the_same_after_a_round_trip_as_tar() {
     let Some((_directory, source)) = store(SnapshotterChoice::Automatic) else { return };
     let Some((_directory, target)) = store(SnapshotterChoice::Automatic) else { return };

@@ -77,7 +77,7 @@ impl WritableTree {
                 Err(error) => return Err(error),
             }
         }
-        let baseline = copy::copy_tree(&MergedDir::open(&lowers, options.ownership)?, fs.dir())?;
+        let baseline = copy::copy_tree(&MergedDir::open(&lowers, options.ownership)?, &fs)?;
         Ok(Self { lowers, dirs, form: Form::Copy { baseline }, root: fs })
     }
 
@@ -161,7 +161,7 @@ pub(super) fn open_view(lowers: &[PathBuf], scratch: &Path, options: TreeOptions
     let copied = scratch.join("fs");
     make_dir(&copied)?;
     let root = open_owned(&copied, options.ownership)?;
-    copy::copy_tree(&MergedDir::open(lowers, options.ownership)?, root.dir())?;
+    copy::copy_view(&MergedDir::open(lowers, options.ownership)?, &root)?;
     Ok((root, None))
 }
 

@@ -1,10 +1,13 @@
 //! `--platform A,B`: an image for each platform, all under the same names and below one index.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use dhow_layer_store::oci::{Descriptor, ImageId, Platform};
 use dhow_layer_store::{IndexPlan, RefTarget, Store};
 
 use crate::args::BuildArgs;
+use crate::problem::Problem;
 
 /// The platforms that were typed, each once.
 ///
@@ -19,6 +22,28 @@ pub(super) fn typed(args: &BuildArgs) -> anyhow::Result<Vec<Platform>> {
         }
     }
     Ok(platforms)
+}
+
+/// Checks the build argument with which BuildKit is told to make an index or none: here the number of platforms decides.
+///
+/// # Errors
+/// It says otherwise.
+pub(super) fn check(platforms: &[Platform], build_args: &BTreeMap<String, String>) -> Result<(), Problem> {
+    const NAME: &str = "BUILDKIT_MULTI_PLATFORM";
+    let wants_index = match build_args.get(NAME).map(String::as_str) {
+        None | Some("") => return Ok(()),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => true,
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => false,
+        Some(other) => {
+            return Err(Problem::usage(format!("`{NAME}` is `{other}`")).hint("it may be true or false"));
+        }
+    };
+    let (what, hint) = match (wants_index, platforms.len() > 1) {
+        (true, true) | (false, false) => return Ok(()),
+        (true, false) => ("asks for an index of one image, which dhow does not make", "build for several platforms"),
+        (false, true) => ("refuses the index that several platforms need", "build for one platform"),
+    };
+    Err(Problem::usage(format!("`{NAME}` {what}")).hint(format!("leave it out, or {hint}")))
 }
 
 /// What a name of the images stands for. This machine's own is what it means here, where it is among them.
@@ -69,7 +94,17 @@ mod tests {
     use dhow_layer_store::StoreOptions;
     use dhow_layer_store::oci::{ImageConfig, MediaType, Platform, Raw};
 
-    use super::{Store, target};
+    use super::{Store, check, target};
+
+    #[test]
+    fn the_number_of_platforms_decides_on_an_index() {
+        let platforms: [Platform; 2] = ["linux/amd64", "linux/arm64"].map(|platform| platform.parse().unwrap());
+        for (value, one, two) in [("", true, true), ("1", false, true), ("false", true, false), ("2", false, false)] {
+            let args = [("BUILDKIT_MULTI_PLATFORM".to_owned(), value.to_owned())].into();
+            let found = [&platforms[..1], &platforms].map(|platforms| check(platforms, &args).is_ok());
+            assert_eq!(found, [one, two], "{value}");
+        }
+    }
 
     #[test]
     fn this_machines_image_is_what_a_name_means() {

@@ -64,6 +64,7 @@ impl Settings {
             unset: args.unset.iter().map(|text| unset::parse(text)).collect::<Result<_, _>>()?,
             ..Options::new(Platform::host())
         };
+        platforms::check(&platforms, &options.build_args)?;
         let agents = Agents::open(&args.ssh, &app.environment, &|| app.store())?;
         Ok(Self {
             options,
