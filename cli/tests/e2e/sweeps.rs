@@ -21,7 +21,7 @@ const ROUNDS: u64 = 8;
 /// Different images of each worker: few enough that a build finds some of its steps, more than the budget keeps.
 const VARIANTS: u64 = 6;
 const MEGABYTE: u64 = 1_000_000;
-const BUDGET: u64 = 6 * MEGABYTE;
+const BUDGET: u64 = 6 << 20;
 /// What one build or one image of the test takes beside the base: three layers of a megabyte, one in a cache mount.
 const BUILD: u64 = 4 * MEGABYTE;
 const BUDGET_TEXT: &str = "6m";
