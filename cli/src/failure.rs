@@ -12,6 +12,7 @@ use crate::from_host::FromHostError;
 use crate::git::GitError;
 use crate::interrupt::Interrupted;
 use crate::problem::Problem;
+use crate::wiring::Misspelt;
 
 /// The exit code of an error, if its type is known.
 pub(crate) fn exit(error: &(dyn Error + 'static)) -> Option<Exit> {
@@ -94,6 +95,9 @@ pub(crate) fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<GitError>() {
         return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<Misspelt>() {
+        return Some(error.hint());
     }
     None
 }

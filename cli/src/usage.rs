@@ -21,6 +21,13 @@ pub(crate) fn report(error: &clap::Error) -> Exit {
             }
             Exit::Usage
         }
+        ErrorKind::MissingRequiredArgument => {
+            let _ = error.print();
+            if lacks(error, "<CONTEXT>") {
+                output::say("hint: `.` is the context for the directory that you are in");
+            }
+            Exit::Usage
+        }
         ErrorKind::InvalidSubcommand => {
             match docker_command(error) {
                 Some(text) => output::say(&text),
@@ -60,4 +67,11 @@ fn docker_command(error: &clap::Error) -> Option<String> {
     let group = group.map(String::as_str).filter(|word| groups.contains(word)).unwrap_or_default();
     let reason = args::explain_command(group, name)?;
     Some(format!("error: docker's `{name}` is not supported: {reason}"))
+}
+
+fn lacks(error: &clap::Error, argument: &str) -> bool {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.iter().any(|name| name == argument),
+        _ => false,
+    }
 }

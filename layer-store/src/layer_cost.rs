@@ -7,6 +7,9 @@ use crate::layer_entry::LayerEntry;
 use crate::layer_id::LayerId;
 use crate::store::Store;
 
+/// About what a layer takes beside its files: two directories, its entry, its place in the index, its record.
+const OVERHEAD: u64 = 24 * 1024;
+
 /// Layers that were looked at. One that is gone has no entry.
 pub(crate) struct LayerCosts<'a> {
     store: &'a Store,
@@ -40,7 +43,7 @@ impl<'a> LayerCosts<'a> {
         Ok(all)
     }
 
-    /// Bytes of the layer's files and of its blobs that are here.
+    /// Bytes of the layer's files and of its blobs that are here, and about what there is for each layer.
     pub(crate) fn bytes(&mut self, id: &LayerId) -> Result<u64> {
         let (store, known) = (self.store, self.files.get(id).copied());
         let Some(entry) = self.entry(id)? else { return Ok(0) };
@@ -52,7 +55,7 @@ impl<'a> LayerCosts<'a> {
             (None, Ok(layer)) if layer.is_unpacked() => noted.unwrap_or_else(|| layer.disk_size()),
             (None, _) => 0,
         };
-        Ok(blobs + files)
+        Ok(blobs + files + OVERHEAD)
     }
 
     fn entry(&mut self, id: &LayerId) -> Result<Option<&LayerEntry>> {

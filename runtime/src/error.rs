@@ -241,6 +241,7 @@ impl Error {
                 Some(format!("make it with `mkdir {}`, or leave the option out", below(hierarchy, parent).display()))
             }
             Self::Limit { .. } => Some("leave the limit out, or run as root with writable cgroups".to_owned()),
+            Self::NoSuchContainer(_) => Some("`dhow ps -a` lists what there is".to_owned()),
             Self::NameInUse { .. } => Some("remove that container or choose another name".to_owned()),
             Self::WrongState { action: "remove", .. } => Some("stop it first, or use `--force`".to_owned()),
             _ => None,

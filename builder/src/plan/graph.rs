@@ -30,7 +30,7 @@ pub struct Node {
 pub struct Plan {
     /// The steps; only those that the targets need.
     pub nodes: Vec<Node>,
-    /// The images to make of them: one, or one for each platform that was [joined](super::join).
+    /// The images to make of them: one, or one for each platform that was [joined](super::join()).
     pub images: Vec<PlannedImage>,
     /// What else the Dockerfile and the arguments ask for.
     pub settings: Settings,

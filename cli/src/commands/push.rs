@@ -28,7 +28,11 @@ pub(crate) fn run(app: &App, args: &PushArgs) -> anyhow::Result<Exit> {
     };
     let image = match &args.platform {
         Some(platform) => Some(for_platform(&app.store()?, &args.image, platform)?),
-        None => None,
+        None => {
+            let store = app.store()?;
+            references.iter().try_for_each(|name| store.require(&name.familiar()).map(drop))?;
+            None
+        }
     };
     push(app, (&references, image), Mode::unless_quiet(args.quiet))?;
     Ok(Exit::Success)

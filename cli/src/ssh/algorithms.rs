@@ -155,6 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn no_bytes_of_a_server_make_anything_of_it_panic() {
+        // Small numbers, so that lengths often fit.
+        let mut state = 1u64;
+        let mut byte = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if state >> 60 < 9 { 0 } else { (state >> 40) as u8 % 24 }
+        };
+        for round in 0..20_000 {
+            let bytes: Vec<u8> = (0..round % 90).map(|_| byte()).collect();
+            let proposal = [&[message::KEXINIT; 17][..], &bytes].concat();
+            assert!(agree("host", &nobody(), &proposal).is_err());
+            let key = HostKey(Writer::default().string(b"ssh-rsa").raw(&bytes).finish());
+            let signature = Writer::default().string(b"rsa-sha2-512").raw(&bytes).finish();
+            assert!(!key.has_signed("rsa-sha2-512", b"data", &signature));
+        }
+    }
+
+    #[test]
     fn kinds_of_keys_that_are_known_are_asked_for_first() {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list");

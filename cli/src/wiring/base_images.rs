@@ -11,6 +11,7 @@ use super::client::client_options;
 use super::network::Network;
 use super::pull::{Direction, transfer_with};
 use super::remote::boxed;
+use super::similar::Misspelt;
 use crate::app::App;
 use crate::ui::Mode;
 
@@ -86,7 +87,10 @@ impl ImageSource for BaseImages {
                 let missing = self.store.require(&reference.to_string()).map(|found| found.image);
                 self.store.image(&missing?)?
             }
-            None => self.store.image(&self.pull(reference, platform).map_err(boxed)?)?,
+            None => {
+                let misspelt = |error| Misspelt::or(boxed(error), (&self.store, reference));
+                self.store.image(&self.pull(reference, platform).map_err(misspelt)?)?
+            }
         };
         // The id holds for an image wherever it came from, and after it was pushed, too.
         Ok(ResolvedImage { digest: *image.id.digest(), config: image.config.value().clone(), stack: image.stack() })

@@ -6,6 +6,7 @@ use dhow_layer_store::{Found, Image, Store};
 use dhow_registry_client::PullOptions;
 
 use super::pull::{fetch_layers, pull};
+use super::similar::similar;
 use crate::app::App;
 use crate::args::{CreateOptions, PullPolicyArg};
 use crate::output;
@@ -31,7 +32,8 @@ pub(crate) fn image_for(app: &App, options: &CreateOptions) -> anyhow::Result<Im
     let reference: Reference = options.image().parse()?;
     let mode = Mode::unless_quiet(options.quiet);
     if mode != Mode::Quiet && options.pull == PullPolicyArg::Missing {
-        output::say(&format!("Unable to find image '{}' locally", reference.familiar()));
+        let similar = similar(&store, &reference).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        output::say(&format!("Unable to find image '{}' locally{similar}", reference.familiar()));
     }
     let pulled = pull(app, &reference, &PullOptions { platform, ..PullOptions::default() }, mode).with_context(
         || match store.find(options.image()) {

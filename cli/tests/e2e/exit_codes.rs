@@ -15,6 +15,27 @@ fn code(dhow: &Dhow, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn names_that_are_mistyped_are_found() {
+    let dhow = Dhow::new();
+    let folder = context(&dhow, "base", &[("Dockerfile", "FROM scratch\nLABEL a=b\n")]);
+    dhow.ok(["build", "-t", "harbour", text(&folder)]);
+    let folder = context(&dhow, "typo", &[("Dockerfile", "FROM harbor\n")]);
+    // The registry of names without a host is not in reach of a test.
+    let offline = |words: &[&str]| {
+        let output = dhow.command(words).env("HTTPS_PROXY", "http://127.0.0.1:1").output().expect("dhow starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = offline(&["build", text(&folder)]);
+    assert!(said.contains("did you mean `harbour`, which is in the store?"), "{said}");
+    let said = offline(&["run", "harbor"]);
+    assert!(said.contains("Unable to find image 'harbor:latest' locally; did you mean `harbour`?"), "{said}");
+    let said = offline(&["push", "harbor"]);
+    assert!(said.starts_with("error: no image `harbor") && said.contains("hint: "), "{said}");
+    let said = offline(&["logs", "harbor"]);
+    assert!(said.contains("no such container: `harbor`") && said.contains("dhow ps -a"), "{said}");
+}
+
+#[test]
 fn every_kind_of_failure_has_its_code() {
     let dhow = Dhow::new();
     need!(import_busybox(&dhow));

@@ -39,6 +39,7 @@ mod output_keys;
 mod peer;
 mod platforms;
 mod progress;
+mod readme;
 mod registry;
 mod reproducible;
 mod run;

@@ -60,6 +60,18 @@ fn github_folds_the_steps_and_annotates_the_line() {
 }
 
 #[test]
+fn names_are_cut_only_on_demand() {
+    let dhow = Dhow::new();
+    need!(import_busybox(&dhow));
+    let dockerfile = format!("FROM busybox\nRUN : {}\n", "x".repeat(100));
+    let name = format!("#2 [2/2] RUN : {}", "x".repeat(100));
+    let (_, log) = log_of(&dhow, &dockerfile, &[]);
+    assert!(log.starts_with(&format!("{name}\n")), "{log}");
+    let (_, log) = log_of(&dhow, &dockerfile, &[("PROGRESS_NO_TRUNC", "0")]);
+    assert!(log.starts_with(&format!("{}...\n", &name[..3 + 72])), "{log}");
+}
+
+#[test]
 fn gitlab_has_sections() {
     let dhow = Dhow::new();
     need!(import_busybox(&dhow));

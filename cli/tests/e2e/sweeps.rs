@@ -21,7 +21,7 @@ const ROUNDS: u64 = 8;
 /// Different images of each worker: few enough that a build finds some of its steps, more than the budget keeps.
 const VARIANTS: u64 = 6;
 const MEGABYTE: u64 = 1_000_000;
-const BUDGET: u64 = 6 * MEGABYTE;
+const BUDGET: u64 = 6 << 20;
 /// What one build or one image of the test takes beside the base: three layers of a megabyte, one in a cache mount.
 const BUILD: u64 = 4 * MEGABYTE;
 const BUDGET_TEXT: &str = "6m";
@@ -140,7 +140,8 @@ fn run(dhow: &Dhow, usual_rounds: u64) {
     eprintln!("{rounds} rounds of {WORKERS} in {:?}, at most {most} bytes", began.elapsed());
     // In use are the named images, and what each worker is making; a build that is over the budget removes things at its end.
     assert!(most < BUDGET + (2 * WORKERS + 1) * BUILD, "{most}");
-    lasting.end(dhow);
+    lasting.check();
+    drop(lasting);
     let folder = context(dhow, "last", &[("Dockerfile", &format!("FROM {BUSYBOX}\nRUN echo last\n"))]);
     (0..WORKERS).for_each(|number| drop(dhow.run(["rmi", &format!("image{number}")])));
     dhow.ok(["build", "-q", "--keep-storage", BUDGET_TEXT, text(&folder)]);
@@ -157,10 +158,13 @@ fn rest(dhow: &Dhow, base: u64) -> u64 {
 }
 
 /// A container in the background whose image has lost its name.
-struct Lasting(String);
+struct Lasting<'a> {
+    dhow: &'a Dhow,
+    id: String,
+}
 
-impl Lasting {
-    fn start(dhow: &Dhow) -> Self {
+impl<'a> Lasting<'a> {
+    fn start(dhow: &'a Dhow) -> Self {
         let build = |variant: u64| {
             let text_of_it = dockerfile(WORKERS, variant);
             let folder = context(dhow, "lasting", &[("Dockerfile", text_of_it.as_str()), ("tree/a", "a")]);
@@ -171,18 +175,24 @@ impl Lasting {
         let id = dhow.ok(["run", "-d", "lasting", "sh", "-c", watch]).trim().to_owned();
         build(1);
         dhow.ok(["rmi", "lasting"]);
-        Self(id)
+        Self { dhow, id }
     }
 
     /// It still runs, and all its layers are there.
-    fn end(self, dhow: &Dhow) {
-        let noted = fs::read_to_string(dhow.store().join("containers").join(&self.0).join("layers")).expect("layers");
+    fn check(&self) {
+        let store = self.dhow.store();
+        let noted = fs::read_to_string(store.join("containers").join(&self.id).join("layers")).expect("layers");
         assert!(noted.lines().count() > 3, "{noted}");
         for id in noted.lines() {
-            assert!(dhow.store().join("layers").join(id).join("fs").is_dir(), "{id} is gone");
+            assert!(store.join("layers").join(id).join("fs").is_dir(), "{id} is gone");
         }
-        assert_eq!(dhow.ok(["ps", "-q", "--no-trunc"]).trim(), self.0);
-        dhow.ok(["rm", "-f", &self.0]);
+        assert_eq!(self.dhow.ok(["ps", "-q", "--no-trunc"]).trim(), self.id);
+    }
+}
+
+impl Drop for Lasting<'_> {
+    fn drop(&mut self) {
+        self.dhow.run(["rm", "-f", &self.id]);
     }
 }
 

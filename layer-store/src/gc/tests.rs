@@ -1,3 +1,5 @@
+//! What a sweep removes, and what it leaves to whom.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
