@@ -66,9 +66,12 @@ fn is_damage(error: &StoreError) -> bool {
 
 /// What the image or the Dockerfile got wrong is no failure of the sandbox.
 fn of_sandbox(error: &SandboxError) -> Option<Exit> {
-    use SandboxError::{Died, Limit, Mount, NoCgroupParent, Setup};
-    matches!(error, Setup { .. } | Died { .. } | Limit { .. } | NoCgroupParent { .. } | Mount { .. })
-        .then_some(Exit::Sandbox)
+    use SandboxError::{Died, KernelTooOld, Limit, Mount, NoCgroupParent, Setup};
+    matches!(
+        error,
+        Setup { .. } | Died { .. } | KernelTooOld { .. } | Limit { .. } | NoCgroupParent { .. } | Mount { .. }
+    )
+    .then_some(Exit::Sandbox)
 }
 
 fn is_store_full(error: &io::Error) -> bool {

@@ -45,6 +45,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: ExecProblem,
     },
+    /// The kernel lacks system calls that a sandbox is made with.
+    #[error("Linux {release} is too old to run programs in a sandbox")]
+    KernelTooOld {
+        /// Its release, as `uname -r` prints it.
+        release: String,
+        /// The oldest version that will do: major and minor number.
+        oldest: (u32, u32),
+    },
     /// The new process ended before it reported anything.
     #[error("the sandbox's first process ended during set-up ({status})")]
     Died {
@@ -234,6 +242,10 @@ impl Error {
         match self {
             Self::Exec { problem, .. } => problem.hint(),
             Self::Setup { source, step } => setup_hint(step, source),
+            Self::KernelTooOld { oldest: (major, minor), .. } => Some(format!(
+                "use a machine with Linux {major}.{minor} or newer; what runs no program works here, such as pulls, pushes \
+                 and builds without RUN"
+            )),
             Self::UnknownUser { .. } => {
                 Some("create it in the image (useradd, addgroup) or use a numeric id".to_owned())
             }

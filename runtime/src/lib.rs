@@ -16,6 +16,7 @@ mod exit;
 mod handshake;
 mod idmap;
 mod init;
+mod kernel;
 mod mount;
 mod mount_plan;
 mod mountpoint;

@@ -26,7 +26,7 @@ use crate::sandbox::process::SandboxProcess;
 use crate::sandbox::streams::open_streams;
 use crate::stdio::Stdio;
 use crate::sys::{self, CloneOptions};
-use crate::{handshake, init, plan};
+use crate::{handshake, init, kernel, plan};
 
 pub use created::Created;
 pub use running::{Running, Signaller, set_window_size};
@@ -40,7 +40,9 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Setup`] names the step that failed in the new process; nothing of it is left then.
+    /// [`Error::KernelTooOld`] before anything was tried.
     pub fn create(bundle: Bundle, stdio: Stdio) -> Result<Created> {
+        kernel::check()?;
         let name = bundle.process.args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let cgroup = Cgroup::create(&bundle.resources)?;
         let network = bundle.network;
