@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dhow_builder::{Event, OutputStream};
+use dhow_builder::{Event, OutputStream, StepUsage};
 use dhow_layer_store::oci::Digest;
 use serde_json::{Value, json};
 
@@ -57,7 +57,9 @@ impl State {
                 self.started.insert(step.0, now.to_owned());
                 self.vertex(step.0)
             }
-            Event::Finished { step, .. } => merged(self.vertex(step.0), json!({ "completed": now })),
+            Event::Finished { step, usage } => {
+                merged(self.vertex(step.0), json!({ "completed": now, "usage": used(usage) }))
+            }
             Event::Stopped { step } => {
                 merged(self.vertex(step.0), json!({ "completed": now, "error": "context canceled" }))
             }
@@ -91,14 +93,27 @@ fn merged(mut vertex: Value, more: Value) -> Value {
     vertex
 }
 
+/// What BuildKit has no words for: seconds of processor time, and bytes.
+fn used(usage: &StepUsage) -> Value {
+    json!({
+        "cpuSeconds": usage.cpu.map(|cpu| cpu.as_secs_f64()),
+        "peakMemoryBytes": usage.peak_memory,
+        "bytesWritten": usage.bytes_written,
+    })
+}
+
 fn now() -> String {
     format!("{:.9}", jiff::Timestamp::now())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::State;
+    use std::time::Duration;
+
     use dhow_builder::{Event, OutputStream, StepId, StepUsage};
+    use serde_json::json;
+
+    use super::State;
 
     #[test]
     fn events_have_the_form_of_buildkits() {
@@ -113,7 +128,10 @@ mod tests {
         let output = state.document(&output, "t2").unwrap();
         assert_eq!(output["logs"][0]["data"], "aGkK");
         assert_eq!((&output["logs"][0]["stream"], &output["logs"][0]["vertex"]), (&2.into(), &digest));
-        let finished = state.document(&Event::Finished { step, usage: StepUsage::default() }, "t3").unwrap();
+        let usage = StepUsage { cpu: Some(Duration::from_millis(1500)), bytes_written: 7, ..StepUsage::default() };
+        let finished = state.document(&Event::Finished { step, usage }, "t3").unwrap();
+        let expected = json!({ "cpuSeconds": 1.5, "peakMemoryBytes": null, "bytesWritten": 7 });
+        assert_eq!(finished["vertexes"][0]["usage"], expected);
         assert_eq!(
             (&finished["vertexes"][0]["started"], &finished["vertexes"][0]["completed"]),
             (&"t1".into(), &"t3".into())
