@@ -11,7 +11,7 @@ use crate::context::{Match, SourceTree, select_exact};
 use crate::error::{BuildError, Result};
 use crate::event::{Event, OutputStream, StepId, StepUsage};
 use crate::exec::about::about;
-use crate::exec::blind::is_blind;
+use crate::exec::blind::{self, Sees};
 use crate::exec::copy::{Archives, Copier, Means, make_workdir};
 use crate::exec::graph::{Executor, Need, Prepared};
 use crate::exec::inspect;
@@ -199,8 +199,13 @@ impl<'a> Step<'a> {
         }
         let selections = prepared.selections.lock().unwrap_or_else(PoisonError::into_inner);
         let config = self.executor.base_config(self.node.inputs[0]);
-        let is_blind = config.is_some_and(|config| is_blind(&self.node.op, &selections, config));
-        Ok(if is_blind { present } else { below })
+        let sees = config.map_or(Sees::Files, |config| blind::sees(&self.node.op, &selections, config));
+        let is_reproducible = self.executor.plan.settings.epoch.is_some();
+        Ok(match sees {
+            Sees::Nothing => present,
+            Sees::Dates if !is_reproducible => present,
+            Sees::Dates | Sees::Files => below,
+        })
     }
 
     fn copy(&self, op: &CopyOp, selections: Vec<Selection>, (root, means): (&Root, Means<'_>)) -> Result<()> {

@@ -38,10 +38,14 @@ fn build(dhow: &Dhow, folder: &Path, name: &str) {
 #[test]
 fn a_build_without_run_moves_only_its_own_layer() {
     let (registry, _writer, base) = need!(filled());
-    for (number, (copy, name)) in
-        [("COPY file /app/", "plain"), ("COPY --link file /usr/bin/", "link"), ("WORKDIR /app\nCOPY . .", "workdir")]
-            .into_iter()
-            .enumerate()
+    for (number, (copy, name)) in [
+        ("COPY file /app/", "plain"),
+        ("COPY --link file /usr/bin/", "link"),
+        ("WORKDIR /app\nCOPY . .", "workdir"),
+        ("COPY file /usr/local/bin/tool", "local"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let dhow = Dhow::new();
         let dockerfile = format!("FROM {base}\n{copy}\nENV A=1\nCMD [\"/app/file\"]\n");
@@ -59,7 +63,11 @@ fn a_build_without_run_moves_only_its_own_layer() {
         // The registry's image is whole.
         let reader = Dhow::new();
         import_busybox(&reader).expect("it was there before");
-        let path = if name == "link" { "/usr/bin/file" } else { "/app/file" };
+        let path = match name {
+            "link" => "/usr/bin/file",
+            "local" => "/usr/local/bin/tool",
+            _ => "/app/file",
+        };
         let said = reader.ok(["run", "--rm", &image, "cat", path]);
         assert_eq!(said, format!("content {number}"));
         registry.requests();
@@ -95,6 +103,12 @@ fn what_has_to_be_seen_is_fetched_when_it_has_to_be() {
         let requests = registry.requests();
         assert_eq!(fetched_layers(&requests), 2, "{step}: {requests:#?}");
     }
+    // The dates of /usr and /usr/local are the base's wherever it is built.
+    let dhow = Dhow::new();
+    let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {base}\nCOPY Dockerfile /usr/local/bin/tool\n"))]);
+    dhow.ok(["build", "-q", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "-t", "made", text(&folder)]);
+    let requests = registry.requests();
+    assert_eq!(fetched_layers(&requests), 2, "{requests:#?}");
 }
 
 #[test]
