@@ -105,7 +105,8 @@ fn what_has_to_be_seen_is_fetched_when_it_has_to_be() {
     }
     // The dates of /usr and /usr/local are the base's wherever it is built.
     let dhow = Dhow::new();
-    let folder = context(&dhow, "app", &[("Dockerfile", &format!("FROM {base}\nCOPY Dockerfile /usr/local/bin/tool\n"))]);
+    let folder =
+        context(&dhow, "app", &[("Dockerfile", &format!("FROM {base}\nCOPY Dockerfile /usr/local/bin/tool\n"))]);
     dhow.ok(["build", "-q", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "-t", "made", text(&folder)]);
     let requests = registry.requests();
     assert_eq!(fetched_layers(&requests), 2, "{requests:#?}");
