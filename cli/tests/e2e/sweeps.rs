@@ -31,7 +31,8 @@ fn disk_usage(path: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(path) else { return 0 };
     let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => metadata.blocks() * 512 + disk_usage(&entry.path()),
-        Ok(metadata) => metadata.blocks() * 512 / metadata.nlink(),
+        // A file that goes at this moment has no name any more.
+        Ok(metadata) => (metadata.blocks() * 512).checked_div(metadata.nlink()).unwrap_or(0),
         Err(_) => 0,
     };
     entries.flatten().map(size).sum()
